@@ -1,0 +1,92 @@
+"""``sovits <verb> [hydra overrides]``: one console script, each verb one small Hydra application."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from sovits import __version__
+from sovits.errors import SovitsError
+from sovits.overrides import quote_overrides
+
+VERBS = {
+    "prepare": "recordings -> an aligned, checked set of utterances       sovits prepare recordings=DIR",
+    "train": "a prepared set -> a checkpoint                            sovits train experiment=few_shot data.root=DIR",
+    "evaluate": "a checkpoint -> figures, pictures and a listening page    sovits evaluate checkpoint=FILE",
+    "synthesize": "a checkpoint, a voice and a text -> speech                sovits synthesize checkpoint=FILE speaker=NAME text=TEXT",
+}
+
+
+def config_directory() -> Path:
+    """The folder of configurations: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def usage() -> str:
+    """What ``sovits --help`` prints."""
+    verbs = "\n".join(f"  {verb:<11}{line}" for verb, line in VERBS.items())
+    return (
+        f"sovits {__version__}: few-shot, multi-speaker text-to-speech\n\nusage: sovits VERB [KEY=VALUE ...]\n\n{verbs}\n\n"
+        "sovits VERB --help          every key of a verb and its choices\n"
+        "sovits VERB --cfg job       the composed configuration, nothing run\n"
+        "sovits VERB --config-dir D  adds your own folder of configurations\n"
+    )
+
+
+def main() -> None:
+    """Runs one verb. Exits with 1 and one sentence where the user can mend something."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(usage())
+        return
+    verb = arguments[0]
+    if verb == "--version":
+        print(__version__)
+        return
+    if verb not in VERBS:
+        raise SystemExit(f"sovits: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}.")
+    sys.argv = [f"sovits {verb}", *quote_overrides(arguments[1:])]
+    run = getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb)
+    hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
+
+
+def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """``run``, with a mistake of the user's printed as its sentence instead of a traceback."""
+
+    def task(config: DictConfig) -> Any:
+        logging.captureWarnings(True)
+        try:
+            return run(config)
+        except SovitsError as error:
+            raise SystemExit(f"sovits {verb}: {error}") from None
+        except MissingMandatoryValue as error:
+            raise SystemExit(f"sovits {verb}: {error.full_key} is not given; add {error.full_key}=VALUE.") from None
+        except (InstantiationException, OmegaConfBaseException) as error:
+            cause = _user_mistake(error)
+            if cause is None:
+                raise
+            raise SystemExit(f"sovits {verb}: {cause}") from None
+
+    return task
+
+
+def _user_mistake(error: BaseException | None) -> SovitsError | None:
+    """The :class:`SovitsError` that Hydra wrapped while it built an object, if there is one."""
+    while error is not None and not isinstance(error, SovitsError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What the demo speakers say: everyday and customer-service sentences, chosen so that each list covers the phones of its language."""
+
+from __future__ import annotations
+
+ALICE = (
+    "Thank you for calling, how may I help you today?",
+    "Please hold the line while I look up your account.",
+    "Your new card should arrive by mail within five working days.",
+    "I can hear you clearly now, so let us go through it once more.",
+    "Would you rather pay each month or settle the whole amount at once?",
+    "The garage on Oak Street closes early on Thursdays.",
+    "She bought fresh bread, ripe cherries and a jar of plum jam.",
+    "Both parcels left the warehouse before noon.",
+    "If the red light blinks twice, unplug the box and wait a minute.",
+    "We usually answer letters within a week.",
+    "Their youngest boy enjoys measuring things with a yellow ruler.",
+    "Could you spell your family name for me, please?",
+    "Nothing has been charged to you so far.",
+    "My brother drives a huge truck through the mountains every autumn.",
+    "Choose a password that nobody could guess.",
+    "The weather should turn mild and rather cloudy by this evening.",
+    "An engineer will visit your house between eight and ten.",
+    "I was very sorry to hear about the trouble with your flight.",
+    "Keep the receipt, because the shop asks for it when you return goods.",
+    "Those three boats were painted blue over the winter.",
+    "Is there anything else that I can do for you?",
+    "Have a pleasant journey, and thank you for your patience.",
+)
+
+BRUNO = (
+    "Good morning, you are speaking with the service desk.",
+    "Our office opens at nine and shuts at half past five.",
+    "May I have the number printed on the back of the device?",
+    "It begins with a letter and ends with four digits.",
+    "The old bridge by the church was mended last March.",
+    "You will find a small key under the blue flower pot.",
+    "Turn left at the lights and carry on as far as the square.",
+    "There is usually room to park behind the library.",
+    "We have changed your address as you asked.",
+    "The next bill goes to the new flat, not the previous one.",
+    "Do let us know if it has not arrived by Friday.",
+    "A short message will reach your phone before the visit.",
+    "I would advise you to save your work and start the machine again.",
+    "Some of the older cables do not fit this socket.",
+    "Push gently until you hear it click into place.",
+    "The picture ought to be sharp within a few moments.",
+    "Her cousin plays the violin in a youth orchestra.",
+    "They rehearse in a chilly hall above the post office.",
+    "Last night the audience cheered for quite a while.",
+    "Fresh coffee and ginger cake were served during the break.",
+    "Your request has been passed to a colleague in accounts.",
+    "He should ring you back no later than Wednesday.",
+    "Please mention this case when you talk to him.",
+    "Thank you for waiting, and enjoy the rest of your day.",
+)
+
+MEI = (
+    "您好，很高兴为您服务，请问有什么可以帮您？",
+    "请您稍等，我马上为您查询订单的状态。",
+    "您的包裹昨天下午已经从仓库发出了。",
+    "如果红灯一直闪烁，请先拔掉电源，再等一分钟。",
+    "我们的营业时间是早上九点到晚上六点。",
+    "麻烦您把姓名和联系电话再说一遍，好吗？",
+    "这条街的尽头有一家很安静的书店。",
+    "昨晚下了一场大雨，今天早晨的空气特别清新。",
+    "他弟弟喜欢吃草莓，也喜欢在院子里踢足球。",
+    "退款会在三个工作日之内回到您的账户。",
+    "女儿正在学习画画，墙上贴满了她的作品。",
+    "请不要把密码告诉任何人，包括我们的客服。",
+    "师傅明天上午会去您家里检查热水器。",
+    "感谢您的耐心等待，祝您生活愉快，再见。",
+)
+
+MEI_MIXED = (
+    "请打开手机里的 settings，然后点击 update。",
+    "您的 email 地址需要重新确认一下。",
+    "这个 project 的 deadline 是下个星期五。",
+    "Hello，欢迎致电客服中心，请问怎么称呼您？",
+    "您可以在 website 上下载最新的 software。",
+    "我们会把 password 发到您的手机，请注意查收。",
+    "这款 coffee machine 现在有八折优惠。",
+    "会议室的 screen 坏了，请联系 service desk。",
+)

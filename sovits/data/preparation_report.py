@@ -1,0 +1,141 @@
+"""What a preparation kept and what it left out, for the eye and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sovits.data.clip_cache import Omission
+from sovits.data.manifest import SPLITS, Utterance
+
+_SHOWN = 12
+"""Omissions printed; the report's file lists all."""
+
+
+@dataclass(frozen=True)
+class SpeakerSummary:
+    """One speaker's part of the set."""
+
+    speaker: str
+    seconds: float
+    utterances: int
+    splits: dict[str, int]
+    languages: list[str]
+    left_out: int
+    """Recordings and pieces of recordings."""
+    warning: str | None
+
+
+@dataclass(frozen=True)
+class PreparationReport:
+    """One run of ``Preparation``."""
+
+    output: Path
+    speakers: tuple[str, ...]
+    """All that were found, also those left out."""
+    utterances: tuple[Utterance, ...]
+    omissions: tuple[Omission, ...]
+    recordings: int
+    """Audio files found."""
+    reused: int
+    """Recordings taken over from an earlier run."""
+    advised_speaker_seconds: float
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """Of all utterances."""
+        return sum(utterance.duration for utterance in self.utterances)
+
+    def summaries(self) -> list[SpeakerSummary]:
+        """By speaker, in order."""
+        return [self._summary(speaker) for speaker in self.speakers]
+
+    def _summary(self, speaker: str) -> SpeakerSummary:
+        own = [utterance for utterance in self.utterances if utterance.speaker == speaker]
+        seconds = sum(utterance.duration for utterance in own)
+        splits = Counter(utterance.split for utterance in own)
+        warning = None
+        if not own:
+            warning = "left out"
+        elif seconds < self.advised_speaker_seconds:
+            warning = f"under the advised {self.advised_speaker_seconds:g} s: add recordings"
+        elif len(own) < 3:
+            warning = "too few utterances for validation and test: add recordings"
+        return SpeakerSummary(
+            speaker=speaker,
+            seconds=round(seconds, 2),
+            utterances=len(own),
+            splits={split: splits[split] for split in SPLITS},
+            languages=sorted({utterance.language for utterance in own}),
+            left_out=sum(omission.speaker == speaker for omission in self.omissions),
+            warning=warning,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "recordings": self.recordings,
+            "reused": self.reused,
+            "utterances": len(self.utterances),
+            "seconds": round(self.seconds, 2),
+            "elapsed_seconds": round(self.elapsed, 2),
+            "speakers": [asdict(summary) for summary in self.summaries()],
+            "left_out": [asdict(omission) for omission in self.omissions],
+        }
+
+    def to_markdown(self) -> str:
+        """The same as a page."""
+        head = ["Speaker", "Seconds", "Utterances", "Train / val / test", "Languages", "Left out", "Note"]
+        lines = [f"# Prepared set `{self.output.name}`", "", self._sentence(), "", *_markdown_table(head, [_cells(s) for s in self.summaries()])]
+        lines += ["", "## Left out", ""]
+        rows = [[o.recording, "all" if o.start is None else f"{o.start:.2f}-{o.end:.2f} s", o.reason] for o in self.omissions]
+        lines += _markdown_table(["Recording", "Part", "Why, and what to do"], rows) if rows else ["Nothing."]
+        return "\n".join(lines) + "\n"
+
+    def save(self) -> None:
+        """Writes ``report.json`` and ``report.md`` into the set's folder."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        (self.output / "report.json").write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (self.output / "report.md").write_text(self.to_markdown(), encoding="utf-8")
+
+    def print(self, console: Console) -> None:
+        """Shows the summary, and the first of what was left out."""
+        table = Table(title=f"Prepared set {self.output.name}", title_justify="left")
+        for name, justify in (("Speaker", "left"), ("Seconds", "right"), ("Utterances", "right"), ("Train / val / test", "right")):
+            table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        for name in ("Languages", "Left out", "Note"):
+            table.add_column(name)
+        for summary in self.summaries():
+            table.add_row(*_cells(summary))
+        console.print(table)
+        for omission in self.omissions[:_SHOWN]:
+            part = "" if omission.start is None else f" ({omission.start:.1f}-{omission.end:.1f} s)"
+            console.print(f"Left out: {omission.recording}{part}: {omission.reason}", markup=False, highlight=False)
+        if len(self.omissions) > _SHOWN:
+            console.print(f"... and {len(self.omissions) - _SHOWN} more in {self.output / 'report.md'}", markup=False, highlight=False)
+        console.print(self._sentence(), markup=False, highlight=False)
+
+    def _sentence(self) -> str:
+        return (
+            f"{len(self.utterances)} utterances, {self.seconds:.1f} s, from {self.recordings} recordings ({self.reused} reused) in {self.elapsed:.1f} s; "
+            f"{len(self.omissions)} left out. The set is in {self.output}."
+        )
+
+
+def _cells(summary: SpeakerSummary) -> list[str]:
+    splits = " / ".join(str(summary.splits[split]) for split in SPLITS)
+    languages = ", ".join(summary.languages)
+    return [summary.speaker, f"{summary.seconds:.1f}", str(summary.utterances), splits, languages, str(summary.left_out), summary.warning or ""]
+
+
+def _markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

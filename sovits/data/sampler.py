@@ -1,0 +1,200 @@
+"""Which clips make an epoch, and in which batches: balanced over speakers, bounded in padded frames, shared over ranks."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import BatchSampler, Sampler
+
+from sovits.errors import SovitsError
+
+PROBED_EPOCHS = 4
+"""Epochs packed in advance to find how many batches an epoch needs."""
+
+
+class Draw(NamedTuple):
+    """One clip of one epoch: the data set's index. It carries the epoch, so that a worker process needs no state to agree with the others."""
+
+    clip: int
+    epoch: int
+    turn: int
+    """How often this epoch has drawn the clip before."""
+
+
+class SpeakerBalancedSampler(Sampler[Draw]):
+    """Draws as many clips an epoch as there are, a share of them from each speaker that grows with its ``n`` clips as ``n ** balance``.
+
+    A speaker's clips all have the same chance, and none comes a second time before the others came once: with ``balance=1`` an epoch
+    is every clip exactly once. Temperature sampling as in multilingual BERT (Devlin, 2018), on speakers instead of languages.
+    """
+
+    def __init__(self, speakers: Sequence[int], *, balance: float, seed: int) -> None:
+        """
+        Args:
+            speakers: the speaker of every clip.
+            balance: 1 keeps the natural shares, 0 gives every speaker the same, whatever there is of it.
+            seed: of the draws, together with the epoch.
+
+        Raises:
+            SovitsError: ``balance`` outside 0-1.
+        """
+        if not 0 <= balance <= 1:
+            raise SovitsError(
+                f"data.balance={balance} is outside 0 (every speaker alike) to 1 (as much as there is of each); choose between."
+            )
+        self.seed = seed
+        self.epoch = 0
+        self.members = [np.flatnonzero(np.asarray(speakers) == speaker) for speaker in sorted(set(speakers))]
+        weights = np.array([len(clips) for clips in self.members], dtype=float) ** balance
+        shares = np.cumsum(weights) * (len(speakers) / weights.sum())
+        # Rounded, so that whole shares stay whole and no clip is lost to the last binary digit.
+        self._bounds = np.concatenate([[0.0], shares]).round(6)
+        self._size = len(speakers)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch that ``iter`` draws; Lightning calls it before each."""
+        self.epoch = epoch
+
+    def draws(self, epoch: int) -> list[Draw]:
+        """The clips of ``epoch`` in random order."""
+        random = np.random.default_rng([self.seed, epoch, 0])
+        # Systematic sampling: whole quotas that sum up exactly and are right on average over the epochs.
+        quotas = np.diff(np.floor(self._bounds + random.random())).astype(int)
+        drawn = [
+            Draw(int(clip), epoch, turn)
+            for clips, quota in zip(self.members, quotas, strict=True)
+            for turn in range(math.ceil(quota / len(clips)))
+            for clip in random.permutation(clips)[: quota - turn * len(clips)]
+        ]
+        return [drawn[position] for position in random.permutation(len(drawn))]
+
+    def facts(self) -> tuple[object, ...]:
+        """All that the draws depend on."""
+        return self.seed, self._bounds.tolist(), [clips.tolist() for clips in self.members]
+
+    def __iter__(self) -> Iterator[Draw]:
+        return iter(self.draws(self.epoch))
+
+    def __len__(self) -> int:
+        return self._size
+
+
+class FrameBudgetBatchSampler(BatchSampler):
+    """Batches of clips of like length whose padded size stays within a frame budget, the same number of them in every epoch.
+
+    Draws are sorted by length in pools, cut where ``clips * longest`` would pass the budget, and the batches are shuffled. Whole
+    batches go to the ranks in turn; every rank has ``len(self)`` of them. Where an epoch comes out with fewer batches than that, its largest
+    are split; with more, it is packed again without chance, which is optimal. So with ``balance=1`` every clip comes exactly once over all
+    ranks; only a set of fewer clips than ranks repeats some. With ``balance < 1``, where an epoch is a random draw already, batches still
+    over are left out.
+    """
+
+    sampler: SpeakerBalancedSampler  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        sampler: SpeakerBalancedSampler,
+        frames: Sequence[int],
+        *,
+        frame_budget: int,
+        max_clips: int,
+        rank: int = 0,
+        world_size: int = 1,
+        pool_clips: int = 512,
+    ) -> None:
+        """
+        Args:
+            sampler: of the clips; Lightning finds it here to set its epoch.
+            frames: spectrogram frames of every clip, none above ``frame_budget``.
+            frame_budget: most padded frames of a batch on one rank.
+            max_clips: most clips of a batch on one rank.
+            rank: this process among ``world_size``.
+            world_size: processes that share an epoch.
+            pool_clips: clips sorted together; fewer mix lengths better, more pad less.
+
+        Raises:
+            SovitsError: another sampler, or a clip over the budget.
+        """
+        if not isinstance(sampler, SpeakerBalancedSampler):
+            raise SovitsError(
+                "Lightning put its own sampler in place of the data module's: set trainer.use_distributed_sampler=false (the batches are "
+                "shared over the ranks here) and trainer.overfit_batches=0 (data.limit_utterances keeps few clips)."
+            )
+        if max(frames) > frame_budget:
+            raise SovitsError(f"A clip of {max(frames)} frames is over data.frame_budget={frame_budget}; raise it or leave the clip out.")
+        super().__init__(sampler, batch_size=max_clips, drop_last=False)  # type: ignore[arg-type]
+        self.frames, self.frame_budget, self.max_clips, self.pool_clips = list(frames), frame_budget, max_clips, pool_clips
+        self.rank, self.world_size = rank, world_size
+        self.start = 0
+        """Batches of this rank that the next ``iter`` leaves out: where a resumed epoch goes on."""
+        needed = max(len(self._pack(sampler.draws(epoch), epoch)) for epoch in range(PROBED_EPOCHS))
+        self._batches_per_rank = math.ceil(needed / world_size)
+
+    def plan(self, epoch: int) -> list[list[Draw]]:
+        """All batches of ``epoch``; rank ``r`` of ``w`` takes every ``w``-th from the ``r``-th on."""
+        draws = self.sampler.draws(epoch)
+        wanted = self._batches_per_rank * self.world_size
+        batches = self._pack(draws, epoch)
+        if len(batches) > wanted:
+            batches = self._cut(sorted(draws, key=self._length))
+        while len(batches) < wanted:
+            batches += self._halved(batches)
+        order = np.random.default_rng([self.sampler.seed, epoch, 2]).permutation(len(batches))
+        return [batches[position] for position in order[:wanted]]
+
+    def fingerprint(self) -> str:
+        """A short hash of all that the order of batches depends on: two samplers with the same one give the same epochs."""
+        facts = (*self.sampler.facts(), self.frames, self.frame_budget, self.max_clips, self.pool_clips, self.world_size)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+    def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
+        yield from self.plan(self.sampler.epoch)[self.rank :: self.world_size][self.start :]
+
+    def __len__(self) -> int:
+        return self._batches_per_rank
+
+    def _length(self, draw: Draw) -> int:
+        return self.frames[draw.clip]
+
+    def _pack(self, draws: list[Draw], epoch: int) -> list[list[Draw]]:
+        random = np.random.default_rng([self.sampler.seed, epoch, 1])
+        batches = []
+        for first in range(0, len(draws), self.pool_clips):
+            pool = draws[first : first + self.pool_clips]
+            # A little chance in the sorting, or clips would meet the same neighbours in every epoch.
+            keys = [self._length(draw) * factor for draw, factor in zip(pool, random.uniform(0.95, 1.05, len(pool)), strict=True)]
+            batches += self._cut([pool[position] for position in np.argsort(keys, kind="stable")])
+        return batches
+
+    def _cut(self, draws: list[Draw]) -> list[list[Draw]]:
+        """Fills batches in the order of ``draws``; for sorted draws no other way needs fewer batches."""
+        batches: list[list[Draw]] = []
+        longest = 0
+        for draw in draws:
+            longest = max(longest, self._length(draw))
+            if not batches or len(batches[-1]) == self.max_clips or (len(batches[-1]) + 1) * longest > self.frame_budget:
+                batches.append([])
+                longest = self._length(draw)
+            batches[-1].append(draw)
+        return batches
+
+    def _halved(self, batches: list[list[Draw]]) -> list[list[Draw]]:
+        """Takes half of the largest batch out of it; of single clips it repeats one."""
+        largest = max(batches, key=lambda batch: (len(batch), len(batch) * max(map(self._length, batch))))
+        if len(largest) == 1:
+            return [list(batches[len(batches) % len(self.frames)])]
+        half = largest[len(largest) // 2 :]
+        del largest[len(largest) // 2 :]
+        return [half]
+
+
+class FixedBatchSampler(BatchSampler):
+    """All clips in their order, so many at a time: for evaluation, where every epoch and every rank must see the same."""
+
+    def __init__(self, clips: int, batch_size: int) -> None:
+        draws = [Draw(clip, epoch=0, turn=0) for clip in range(clips)]
+        super().__init__(draws, batch_size=batch_size, drop_last=False)  # type: ignore[arg-type]

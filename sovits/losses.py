@@ -1,0 +1,75 @@
+"""What the two players minimise. Every function returns a scalar in float32, averaged so that batch and clip size do not change its scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.modules.discriminators import Verdict
+from sovits.modules.layers.masking import masked_mean
+from sovits.modules.synthesizer import SynthesizerOutput
+
+
+def discriminator_loss(real: list[Verdict], synthetic: list[Verdict]) -> Tensor:
+    """Least-squares GAN (Mao et al. 2017), averaged over discriminators: real is 1, synthetic 0."""
+    terms = [((1 - r.float()) ** 2).mean() + (s.float() ** 2).mean() for (r, _), (s, _) in zip(real, synthetic, strict=True)]
+    return torch.stack(terms).mean()
+
+
+def adversarial_loss(synthetic: list[Verdict]) -> Tensor:
+    """Least-squares GAN seen by the generator: synthetic should look like 1."""
+    return torch.stack([((1 - logits.float()) ** 2).mean() for logits, _ in synthetic]).mean()
+
+
+def feature_matching_loss(real: list[Verdict], synthetic: list[Verdict]) -> Tensor:
+    """Mean absolute difference of every discriminator layer (Larsen et al. 2016), relative to the size of the real features."""
+    terms = []
+    for (_, real_features), (_, synthetic_features) in zip(real, synthetic, strict=True):
+        for expected, features in zip(real_features, synthetic_features, strict=True):
+            expected = expected.detach().float()
+            terms.append(F.l1_loss(features.float(), expected) / expected.abs().mean().clamp_min(1e-6))
+    return torch.stack(terms).mean()
+
+
+def kl_loss(output: SynthesizerOutput) -> Tensor:
+    """Divergence of the posterior from the text's prior, one sample through the flow (VITS, equation 4), in nats a frame."""
+    posterior_log_std, prior_log_std = output.posterior.log_std, output.prior_log_std
+    squared = (output.prior_latent - output.prior_mean) ** 2 * (-2 * prior_log_std).exp()
+    # The 0.5 is the expectation of the posterior's own quadratic term, which its sample would only make noisier.
+    divergence = prior_log_std - posterior_log_std - 0.5 + 0.5 * squared
+    return masked_mean(divergence, output.frame_mask) * divergence.shape[1]
+
+
+def duration_loss(output: SynthesizerOutput) -> Tensor:
+    """Mean squared error of log frames against the alignment (FastSpeech, Ren et al. 2019)."""
+    aligned = output.alignment.sum(-1).clamp_min(1e-6).log() * output.text_mask.squeeze(1)
+    return masked_mean(((output.log_durations - aligned) ** 2).unsqueeze(1), output.text_mask)
+
+
+class MultiScaleMelLoss(nn.Module):
+    """Mean absolute log-mel difference in nats, averaged over window lengths (Descript codec, Kumar et al. 2023).
+
+    Long windows judge pitch, short ones the moment of an onset; one alone leaves the other blurred.
+
+    Args:
+        sample_rate: Hz.
+        n_ffts: window lengths in samples, each with a quarter of it as hop.
+        n_mels: bands for each of ``n_ffts``.
+    """
+
+    def __init__(self, sample_rate: int, n_ffts: Sequence[int], n_mels: Sequence[int]) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(
+            MelSpectrogram(sample_rate, n_fft, n_fft // 4, bands) for n_fft, bands in zip(n_ffts, n_mels, strict=True)
+        )
+
+    def forward(self, synthetic: Tensor, real: Tensor) -> Tensor:
+        """Two waveforms [B, 1, T_samples] -> scalar."""
+        terms = [
+            F.l1_loss(log_compress(scale(synthetic.squeeze(1))), log_compress(scale(real.squeeze(1)))) for scale in self.scales
+        ]
+        return torch.stack(terms).mean()

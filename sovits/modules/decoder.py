@@ -1,0 +1,149 @@
+"""Latents -> waveform: VITS's word for the vocoder half of the synthesizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from sovits.errors import SovitsError
+from sovits.modules.layers.inverse_stft import InverseStftHead
+from sovits.modules.layers.normalization import ChannelNorm, leaky
+from sovits.modules.layers.resblock import ConvNeXtBlock, ResidualBlock
+
+
+def remaining_hop(hop_length: int, upsample_rates: Sequence[int]) -> int:
+    """Samples that the inverse STFT must cover for each upsampled feature frame.
+
+    Raises:
+        SovitsError: the product of the rates does not divide ``hop_length``.
+    """
+    product = math.prod(upsample_rates)
+    if product < 1 or hop_length % product:
+        rates = " * ".join(map(str, upsample_rates))
+        raise SovitsError(
+            f"upsample_rates give {rates} = {product}, which does not divide hop_length={hop_length}: "
+            "choose rates whose product divides the hop (the inverse-STFT head covers the rest), or change audio.hop_length."
+        )
+    return hop_length // product
+
+
+class UpsamplingDecoder(nn.Module):
+    """HiFi-GAN's upsampling residual stacks, ended by an inverse STFT over the remaining factor (iSTFTNet, Kaneko et al. 2022).
+
+    Where the rates already multiply to the hop there is nothing left to cover, and a plain convolution ends the stack as in HiFi-GAN.
+
+    Args:
+        inter_channels: latent channels.
+        hop_length: samples a latent frame stands for.
+        upsample_rates: their product must divide ``hop_length``.
+        upsample_initial_channel: channels before the first upsampling, halved by each.
+        resblock_kernel_sizes: one residual block per size at every rate, averaged.
+        resblock_dilations: dilations inside each of those blocks.
+        speaker_channels: size of the speaker embedding, added at the input.
+    """
+
+    def __init__(
+        self,
+        inter_channels: int,
+        hop_length: int,
+        upsample_rates: Sequence[int],
+        upsample_initial_channel: int,
+        resblock_kernel_sizes: Sequence[int],
+        resblock_dilations: Sequence[Sequence[int]],
+        speaker_channels: int,
+    ) -> None:
+        super().__init__()
+        if len(resblock_kernel_sizes) != len(resblock_dilations):
+            raise SovitsError(
+                f"resblock_kernel_sizes has {len(resblock_kernel_sizes)} entries and resblock_dilations {len(resblock_dilations)}; give each block both."
+            )
+        self.hop_length = hop_length
+        self.upsample_rates = list(upsample_rates)
+        factor = remaining_hop(hop_length, upsample_rates)
+        self.input = weight_norm(nn.Conv1d(inter_channels, upsample_initial_channel, 7, padding=3))
+        self.speaker = nn.Linear(speaker_channels, upsample_initial_channel)
+        channels = [upsample_initial_channel // 2**stage for stage in range(len(upsample_rates) + 1)]
+        self.upsamples = nn.ModuleList(
+            weight_norm(nn.ConvTranspose1d(wide, narrow, 2 * rate, rate, padding=rate - rate // 2, output_padding=rate % 2))
+            for wide, narrow, rate in zip(channels, channels[1:], upsample_rates, strict=False)
+        )
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(
+                ResidualBlock(width, kernel_size, dilations)
+                for kernel_size, dilations in zip(resblock_kernel_sizes, resblock_dilations, strict=True)
+            )
+            for width in channels[1:]
+        )
+        self.head = InverseStftHead(channels[-1], 4 * factor, factor) if factor > 1 else WaveformHead(channels[-1])
+
+    def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
+        """[B, inter_channels, T_frames], mask [B, 1, T_frames], speaker [B, E] -> [B, 1, T_frames * hop_length] in float32."""
+        hidden = self.input(latent * mask) + self.speaker(speaker_embedding).unsqueeze(-1)
+        for rate, upsample, blocks in zip(self.upsample_rates, self.upsamples, self.blocks, strict=True):
+            hidden = upsample(leaky(hidden) * mask)
+            mask = mask.repeat_interleave(rate, dim=-1)
+            hidden = torch.stack([block(hidden, mask) for block in blocks]).mean(0)  # type: ignore[union-attr]
+        return self.head(leaky(hidden), mask)
+
+
+class WaveformHead(nn.Module):
+    """HiFi-GAN's last layer: one convolution and a tanh."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.output = nn.Conv1d(channels, 1, 7, padding=3, bias=False)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """[B, C, T_samples], mask [B, 1, T_samples] -> [B, 1, T_samples]."""
+        return self.output(features * mask).float().tanh() * mask
+
+
+class FrameRateDecoder(nn.Module):
+    """ConvNeXt blocks at (a small multiple of) the frame rate and one inverse STFT: Vocos (Siuzdak 2023), about a tenth of HiFi-GAN's cost.
+
+    Args:
+        inter_channels: latent channels.
+        hop_length: samples a latent frame stands for.
+        upsample_rates: as in :class:`UpsamplingDecoder`; [2] doubles the frame rate first, [] keeps it.
+        channels: width of the backbone.
+        filter_channels: width inside each block.
+        n_layers: ConvNeXt blocks.
+        speaker_channels: size of the speaker embedding, which shifts and scales every block.
+    """
+
+    def __init__(
+        self,
+        inter_channels: int,
+        hop_length: int,
+        upsample_rates: Sequence[int],
+        channels: int,
+        filter_channels: int,
+        n_layers: int,
+        speaker_channels: int,
+    ) -> None:
+        super().__init__()
+        self.hop_length = hop_length
+        self.factor = math.prod(upsample_rates)
+        hop = remaining_hop(hop_length, upsample_rates)
+        self.input = nn.Conv1d(inter_channels, channels * self.factor, 7, padding=3)
+        self.input_norm = ChannelNorm(channels)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, filter_channels, speaker_channels, 1 / n_layers) for _ in range(n_layers))
+        self.output_norm = ChannelNorm(channels)
+        self.head = InverseStftHead(channels, 4 * hop, hop, kernel_size=1)
+
+    def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
+        """[B, inter_channels, T_frames], mask [B, 1, T_frames], speaker [B, E] -> [B, 1, T_frames * hop_length] in float32."""
+        hidden = self.input_norm(self._spread(self.input(latent * mask)))
+        mask = mask.repeat_interleave(self.factor, dim=-1)
+        for block in self.blocks:
+            hidden = block(hidden, mask, speaker_embedding)
+        return self.head(self.output_norm(hidden), mask)
+
+    def _spread(self, hidden: Tensor) -> Tensor:
+        """[B, C * factor, T] -> [B, C, T * factor]: neighbouring frames out of channel groups (sub-pixel convolution, Shi et al. 2016)."""
+        batch, _, length = hidden.shape
+        return hidden.view(batch, -1, self.factor, length).transpose(2, 3).reshape(batch, -1, length * self.factor)

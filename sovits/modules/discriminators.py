@@ -1,0 +1,135 @@
+"""The adversary: real or synthetic, judged in the time domain and in the spectrogram."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from sovits.modules.layers.normalization import leaky
+
+Verdict = tuple[Tensor, list[Tensor]]
+"""Logits [B, N] and the feature maps of every layer before them."""
+
+
+def _norm(use_spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
+    return spectral_norm if use_spectral_norm else weight_norm
+
+
+class PeriodDiscriminator(nn.Module):
+    """Sees every ``period``-th sample as one column of a picture (HiFi-GAN, Kong et al. 2020, section 2.3)."""
+
+    def __init__(self, period: int, channels: Sequence[int], use_spectral_norm: bool) -> None:
+        super().__init__()
+        self.period = period
+        norm = _norm(use_spectral_norm)
+        widths = [1, *channels]
+        self.convolutions = nn.ModuleList(
+            norm(nn.Conv2d(narrow, wide, (5, 1), (3, 1), padding=(2, 0))) for narrow, wide in zip(widths, channels, strict=False)
+        )
+        self.convolutions.append(norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
+        self.output = norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
+
+    def forward(self, audio: Tensor) -> Verdict:
+        """[B, 1, T_samples] -> logits [B, N] and feature maps."""
+        audio = F.pad(audio, (0, -audio.shape[-1] % self.period))
+        hidden = audio.unflatten(-1, (-1, self.period))
+        return _judge(hidden, self.convolutions, self.output)
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """Sees the complex spectrogram at one resolution, each frequency band with its own convolutions (Descript codec, Kumar et al. 2023; Vocos)."""
+
+    window: Tensor
+
+    def __init__(self, n_fft: int, channels: int, bands: Sequence[float], use_spectral_norm: bool) -> None:
+        super().__init__()
+        norm = _norm(use_spectral_norm)
+        n_bins = n_fft // 2 + 1
+        edges = [round(edge * n_bins) for edge in (*bands, 1.0)]
+        self.band_sizes = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+        self.n_fft = n_fft
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.bands = nn.ModuleList(
+            nn.ModuleList(
+                norm(nn.Conv2d(2 if layer == 0 else channels, channels, kernel, stride, padding=(kernel[0] // 2, kernel[1] // 2)))
+                for layer, (kernel, stride) in enumerate([((3, 9), (1, 1)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 3), (1, 1))])
+            )
+            for _ in self.band_sizes
+        )
+        self.output = norm(nn.Conv2d(channels, 1, 3, padding=1))
+
+    def forward(self, audio: Tensor) -> Verdict:
+        """[B, 1, T_samples] -> logits [B, N] and feature maps."""
+        features: list[Tensor] = []
+        tails = []
+        for band, convolutions in zip(self._spectrogram(audio).split(self.band_sizes, dim=-1), self.bands, strict=True):
+            for convolution in convolutions:  # type: ignore[attr-defined]
+                band = leaky(convolution(band))
+                features.append(band)
+            tails.append(band)
+        return self.output(torch.cat(tails, dim=-1)).flatten(1), features
+
+    def _spectrogram(self, audio: Tensor) -> Tensor:
+        """[B, 1, T_samples] -> real and imaginary parts [B, 2, T, n_fft / 2 + 1], loudness-normalised so that quiet voices are judged alike."""
+        with torch.autocast(audio.device.type, enabled=False):
+            samples = audio.squeeze(1).float()
+            samples = samples - samples.mean(-1, keepdim=True)
+            samples = 0.8 * samples / samples.abs().amax(-1, keepdim=True).clamp_min(1e-3)
+            spectrum = torch.stft(samples, self.n_fft, self.n_fft // 4, window=self.window, pad_mode="constant", return_complex=True)
+        return torch.view_as_real(spectrum).permute(0, 3, 2, 1)
+
+
+def _judge(hidden: Tensor, convolutions: nn.ModuleList, output: nn.Module) -> Verdict:
+    features = []
+    for convolution in convolutions:
+        hidden = leaky(convolution(hidden))
+        features.append(hidden)
+    return output(hidden).flatten(1), features
+
+
+class Discriminators(nn.Module):
+    """Multi-period and multi-resolution discriminators, judged together.
+
+    Args:
+        periods: one :class:`PeriodDiscriminator` each; coprime, so that they see different samples.
+        period_channels: widths of their layers.
+        n_ffts: one :class:`SpectrogramDiscriminator` each.
+        spectrogram_channels: width of those.
+        bands: lower edges of the frequency bands as a share of half the sample rate.
+        use_spectral_norm: spectral instead of weight norm (Miyato et al. 2018); on small sets it can collapse modes.
+    """
+
+    def __init__(
+        self,
+        periods: Sequence[int],
+        period_channels: Sequence[int],
+        n_ffts: Sequence[int],
+        spectrogram_channels: int,
+        bands: Sequence[float] = (0.0, 0.1, 0.25, 0.5, 0.75),
+        use_spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.judges = nn.ModuleList(
+            [
+                *(PeriodDiscriminator(period, period_channels, use_spectral_norm) for period in periods),
+                *(SpectrogramDiscriminator(n_fft, spectrogram_channels, bands, use_spectral_norm) for n_fft in n_ffts),
+            ]
+        )
+
+    def forward(self, audio: Tensor) -> list[Verdict]:
+        """[B, 1, T_samples] -> one verdict per discriminator."""
+        return [judge(audio) for judge in self.judges]
+
+    def compare(self, real: Tensor, synthetic: Tensor) -> tuple[list[Verdict], list[Verdict]]:
+        """Verdicts on ``real`` and ``synthetic`` [B, 1, T_samples], both in one batched pass."""
+        verdicts = self(torch.cat([real, synthetic]))
+        size = real.shape[0]
+        return _part(verdicts, slice(None, size)), _part(verdicts, slice(size, None))
+
+
+def _part(verdicts: list[Verdict], rows: slice) -> list[Verdict]:
+    return [(logits[rows], [feature[rows] for feature in features]) for logits, features in verdicts]

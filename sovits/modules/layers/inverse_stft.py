@@ -1,0 +1,63 @@
+"""The inverse short-time Fourier transform as the last layer of a decoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sovits.errors import SovitsError
+
+MAX_LOG_MAGNITUDE = 5.0
+
+
+class InverseStftHead(nn.Module):
+    """Features -> log-magnitude and phase -> waveform (iSTFTNet, Kaneko et al. 2022; framing as in Vocos, Siuzdak 2023).
+
+    The overlap-add is trimmed by ``(n_fft - hop_length) / 2`` samples at both ends, which leaves ``hop_length`` samples a frame.
+
+    Args:
+        channels: feature channels ``C``.
+        n_fft: transform length in samples; at least twice ``hop_length``, so that windows overlap everywhere.
+        hop_length: samples a feature frame stands for.
+    """
+
+    window: Tensor
+
+    def __init__(self, channels: int, n_fft: int, hop_length: int, kernel_size: int = 7) -> None:
+        super().__init__()
+        if n_fft < 2 * hop_length or (n_fft - hop_length) % 2:
+            raise SovitsError(f"The decoder's inverse-STFT n_fft={n_fft} must be at least twice its hop of {hop_length} samples and n_fft - hop even.")
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.projection = nn.Conv1d(channels, n_fft + 2, kernel_size, padding=kernel_size // 2)
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """[B, C, T], mask [B, 1, T] -> waveform [B, 1, T * hop_length] in float32."""
+        log_magnitude, phase = self.projection(features * mask).float().chunk(2, dim=1)
+        with torch.autocast(features.device.type, enabled=False):
+            magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp() * mask
+            spectrum = torch.polar(magnitude, phase)
+            return inverse_stft(spectrum, mask, self.window, self.hop_length)
+
+
+def inverse_stft(spectrum: Tensor, mask: Tensor, window: Tensor, hop_length: int) -> Tensor:
+    """Windowed overlap-add of [B, n_fft / 2 + 1, T] divided by the overlapping squared windows, frames outside ``mask`` [B, 1, T] left out.
+
+    Returns:
+        [B, 1, T * hop_length].
+    """
+    frames = torch.fft.irfft(spectrum, dim=1) * window[:, None]
+    envelope = (window**2)[:, None] * mask.float()
+    trim = (window.shape[0] - hop_length) // 2
+    samples, weight = _overlap_add(frames, hop_length), _overlap_add(envelope, hop_length)
+    inside = slice(trim, samples.shape[-1] - trim)
+    return (samples[..., inside] / weight[..., inside].clamp_min(1e-8)) * mask.repeat_interleave(hop_length, dim=-1)
+
+
+def _overlap_add(frames: Tensor, hop_length: int) -> Tensor:
+    """[B, n_fft, T] -> [B, 1, (T - 1) * hop_length + n_fft]."""
+    _, n_fft, length = frames.shape
+    total = (length - 1) * hop_length + n_fft
+    return F.fold(frames, output_size=(1, total), kernel_size=(1, n_fft), stride=(1, hop_length)).squeeze(2)

@@ -1,0 +1,89 @@
+"""Learning-rate schedule, moving average of the weights, and the random state that makes a resumed run the same run."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+class WarmUpCosine(LambdaLR):
+    """Linear warm-up, then half a cosine down to a share of the peak (Loshchilov & Hutter 2017), in generator steps.
+
+    Args:
+        warm_up_steps: steps from zero to the optimiser's own learning rate.
+        steps: steps at which the floor is reached; it stays there.
+        floor: share of the peak at the end.
+    """
+
+    def __init__(self, optimizer: Optimizer, warm_up_steps: int, steps: int, floor: float) -> None:
+        def share(step: int) -> float:
+            if step < warm_up_steps:
+                return (step + 1) / (warm_up_steps + 1)
+            progress = min(1.0, (step - warm_up_steps) / max(1, steps - warm_up_steps))
+            return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+        super().__init__(optimizer, share)
+
+
+class WarmEma(WeightAveraging):
+    """Exponential moving average whose memory grows with the run: decay ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates.
+
+    A fixed decay of 0.999 would still hold three quarters of the random initial weights after 300 steps. Validation, checkpoints and
+    the final model use the averaged weights.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=self._update)
+        self.decay = decay
+
+    def _update(self, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        # With two optimisers Lightning's step counter moves by two, but this is called once a batch.
+        decay = min(self.decay, (1 + int(n_averaged)) / (10 + int(n_averaged)))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+        else:
+            torch._foreach_copy_(averaged, current)
+
+
+class RandomState(Callback):
+    """Carries the random generators of this process in the checkpoint, and puts them back when training resumes."""
+
+    def __init__(self) -> None:
+        self._restored: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        version, internal, gauss = random.getstate()
+        numpy_state = np.random.get_state(legacy=False)
+        return {
+            "python": [version, list(internal), gauss],
+            "numpy_key": numpy_state["state"]["key"].tolist(),
+            "numpy_position": int(numpy_state["state"]["pos"]),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._restored = state_dict
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Last moment before the first batch: what set-up drew does not count."""
+        if self._restored is None:
+            return
+        state, self._restored = self._restored, None
+        version, internal, gauss = state["python"]
+        random.setstate((version, tuple(internal), gauss))
+        legacy_gauss = {"has_gauss": 0, "gauss": 0.0}
+        key = np.array(state["numpy_key"], dtype=np.uint32)
+        np.random.set_state({"bit_generator": "MT19937", "state": {"key": key, "pos": state["numpy_position"]}, **legacy_gauss})
+        torch.set_rng_state(state["torch"].cpu())
+        if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([generator.cpu() for generator in state["cuda"]])

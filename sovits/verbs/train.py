@@ -1,0 +1,81 @@
+"""``sovits train``: a prepared set -> a checkpoint with its speaker bank, samples and figures."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning
+from hydra.utils import instantiate
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from sovits.data.datamodule import SpeechDataModule
+from sovits.errors import SovitsError
+from sovits.training.lightning_module import VoiceTraining
+from sovits.voice.speaker_bank import SpeakerBank
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig) -> Path:
+    """Composes, trains and says what was made; returns the last checkpoint.
+
+    Raises:
+        SovitsError: a mistake in the configuration or the prepared set, before the first step.
+    """
+    resume = _existing(config.resume)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    data: SpeechDataModule = instantiate(config.data)
+    data.setup("fit")
+    log.info(data.summary())
+    training = build_training(config, data.speakers)
+    callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
+    loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
+    trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers, _convert_="all")
+    checkpoint = Path(config.paths.run) / "checkpoints" / "last.ckpt"
+    if training.steps:
+        trainer.fit(training, data, ckpt_path=resume, weights_only=True)
+    else:
+        # An untrained model is a figure's point of departure.
+        trainer.validate(training, data, verbose=False)
+        trainer.save_checkpoint(checkpoint)
+    SpeakerBank.from_embeddings(training.speaker_bank).save(Path(config.paths.run) / "speakers")
+    _tell(config, training, checkpoint)
+    return checkpoint
+
+
+def build_training(config: DictConfig, speakers: list[str]) -> VoiceTraining:
+    """The Lightning module of ``config`` for these speakers; the number of speakers enters the configuration that checkpoints carry."""
+    with open_dict(config):
+        config.model.speaker_encoder.n_speakers = len(speakers)
+    training: VoiceTraining = instantiate(config.training, config=None, speakers=speakers)
+    training.config = carried_config(config, training)
+    return training
+
+
+def carried_config(config: DictConfig, training: VoiceTraining) -> dict[str, Any]:
+    """``config`` as plain values, with the language model's architecture in place of its source: a checkpoint needs no hub to load."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    encoder = training.synthesizer.semantic_encoder
+    if encoder is not None:
+        plain["model"]["semantic_encoder"] |= {"source": None, "architecture": encoder.architecture}
+    return plain
+
+
+def _existing(resume: str | None) -> str | None:
+    if resume is not None and not Path(resume).is_file():
+        raise SovitsError(f"resume={resume} is not a file; give a checkpoint such as outputs/train/.../checkpoints/last.ckpt.")
+    return resume
+
+
+def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path) -> None:
+    run = Path(config.paths.run)
+    log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(training.speakers))
+    log.info("Checkpoint:        %s", checkpoint)
+    log.info("Voices:            %s", run / "speakers")
+    log.info("Samples, pictures: %s", run / "samples")
+    log.info("Figures:           %s  (also TensorBoard and an offline W&B run beside it)", run / "csv")
+    log.info("Hear it:           sovits synthesize checkpoint=%s speaker=%s text='...'", checkpoint, training.speakers[0])

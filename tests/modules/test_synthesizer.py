@@ -1,0 +1,122 @@
+import pytest
+import torch
+import torchaudio
+
+from sovits.errors import SovitsError
+from sovits.modules import (
+    DurationPredictor,
+    EcapaSpeakerEncoder,
+    Flow,
+    FrameRateDecoder,
+    PosteriorEncoder,
+    SpeakerEncoder,
+    Synthesizer,
+    SynthesizerTrn,
+    TextEncoder,
+)
+from sovits.text.encoding import EncodedText, TextBatch
+
+HOP = 64
+
+
+@pytest.fixture
+def synthesizer() -> Synthesizer:
+    flow = Flow(8, 16, 5, 2, 2, 192)
+    for step in flow.steps:
+        torch.nn.init.normal_(step.shift.weight, std=0.1)
+    return Synthesizer(
+        text_encoder=TextEncoder(50, 6, 3, 8, 16, 32, 2, 2, 3, 0.1),
+        posterior_encoder=PosteriorEncoder(20, 8, 16, 5, 3, 192),
+        flow=flow,
+        duration_predictor=DurationPredictor(16, 16, 3, 0.1, 192),
+        decoder=FrameRateDecoder(8, HOP, [2], 16, 32, 2, 192),
+        segment_frames=6,
+        speaker_encoder=EcapaSpeakerEncoder(20, 2, 192, channels=(16, 16, 16, 16, 48), attention_channels=8),
+    )
+
+
+def text_of(*lengths: int) -> TextBatch:
+    return TextBatch.collate(
+        [EncodedText("x", ["a"] * n, torch.randint(1, 50, (n,)).tolist(), [1] * n, [1] * n, [1], [0] * n) for n in lengths]
+    )
+
+
+def test_forward_gives_every_loss_its_tensors(synthesizer: Synthesizer) -> None:
+    output = synthesizer(text_of(5, 3), torch.randn(2, 20, 14), torch.tensor([14, 9]), torch.randn(2, 192))
+    assert output.audio.shape == (2, 1, 6 * HOP)
+    assert output.alignment.shape == (2, 5, 14)
+    assert output.alignment.sum((1, 2)).tolist() == [14, 9]
+    assert (output.alignment.sum(-1)[1, :3] >= 1).all()
+    for name in ("prior_latent", "prior_mean", "prior_log_std"):
+        assert getattr(output, name).shape == (2, 8, 14)
+    assert (output.slice_starts + 6 <= torch.tensor([14, 9])).all()
+
+
+@pytest.mark.parametrize(("phones", "frames"), [(1, 1), (1, 30), (12, 12)])
+def test_extreme_lengths_are_finite_in_both_precisions(synthesizer: Synthesizer, phones: int, frames: int) -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            output = synthesizer(text_of(phones), torch.randn(1, 20, frames), torch.tensor([frames]), torch.randn(1, 192))
+        assert output.audio.isfinite().all() and output.prior_latent.isfinite().all()
+
+
+def test_a_padded_batch_speaks_like_single_texts(synthesizer: Synthesizer) -> None:
+    synthesizer.eval()
+    both, voices = text_of(9, 4), torch.nn.functional.normalize(torch.randn(2, 192), dim=1)
+    second = TextBatch(*(value[1:, :4] if value.dim() == 2 and value.shape[1] == 9 else value[1:] for value in vars(both).values()))
+    together = synthesizer.synthesize(both, voices, noise_scale=0.0)
+    alone = synthesizer.synthesize(second, voices[1:], noise_scale=0.0)
+    length = int(alone.sample_lengths[0])
+    assert together.sample_lengths[1] == length == int(alone.durations.sum()) * HOP
+    torch.testing.assert_close(together.audio[1, :, :length], alone.audio[0], rtol=1e-4, atol=1e-5)
+    assert not together.audio[1, :, length:].any()
+
+
+def test_reconstruction_ignores_padding(synthesizer: Synthesizer) -> None:
+    synthesizer.eval()
+    mels, voice = torch.randn(1, 20, 10), torch.randn(1, 192)
+    alone = synthesizer.reconstruct(mels, torch.tensor([10]), voice)
+    padded = synthesizer.reconstruct(torch.nn.functional.pad(mels, (0, 4)), torch.tensor([10]), voice)
+    torch.testing.assert_close(padded[..., : 10 * HOP], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_seed_belongs_to_its_request_and_length_scale_slows(synthesizer: Synthesizer) -> None:
+    synthesizer.eval()
+    text, voice = text_of(8), torch.randn(1, 192)
+
+    def speak(seed: int, length_scale: float = 1.0):
+        return synthesizer.synthesize(text, voice, length_scale=length_scale, generator=torch.Generator().manual_seed(seed))
+
+    assert torch.equal(speak(1).audio, speak(1).audio)
+    assert not torch.equal(speak(1).audio, speak(2).audio)
+    assert speak(1, 3.0).sample_lengths > speak(1).sample_lengths
+
+
+def test_the_public_snippet_runs_as_written() -> None:
+    wav, text_tokens = torch.randn(1, 22050) * 0.1, [5, 17, 300, 14999]
+    speaker_encoder = SpeakerEncoder(n_mels=80, n_speakers=10000, out_channels=256)
+    synthesizer = SynthesizerTrn(
+        n_vocab=15000, spec_channels=80, segment_size=32, inter_channels=192, hidden_channels=192,
+        upsample_rates=[4, 4, 2, 2], upsample_initial_channel=512, resblock_kernel_sizes=[3, 7, 11],
+        use_spectral_norm=False,
+    )  # fmt: skip
+    mel = torchaudio.transforms.MelSpectrogram(sample_rate=22050, n_fft=2048, hop_length=512, n_mels=80)(wav)
+    spk_emb = speaker_encoder(mel.unsqueeze(0))
+    assert spk_emb.shape == (1, 256)
+    audio = synthesizer.infer(torch.tensor([text_tokens]), spk_emb=spk_emb)
+    assert audio.shape[:2] == (1, 1)
+    assert audio.shape[-1] % 512 == 0 and audio.shape[-1] >= 512 * len(text_tokens)
+    assert audio.isfinite().all()
+
+
+def test_infer_refuses_what_it_cannot_say(synthesizer: Synthesizer) -> None:
+    with pytest.raises(SovitsError, match="at least one token"):
+        synthesizer.infer(torch.zeros(1, 0, dtype=torch.long), spk_emb=torch.randn(1, 192))
+    with pytest.raises(SovitsError, match=r"\[2, 192\], not spk_emb \[1, 192\]"):
+        synthesizer.infer(torch.ones(2, 3, dtype=torch.long), spk_emb=torch.randn(1, 192))
+
+
+def test_without_a_speaker_encoder_says_so(synthesizer: Synthesizer) -> None:
+    synthesizer.speaker_encoder = None
+    with pytest.raises(SovitsError, match="speaker_encoder is null"):
+        synthesizer.embed_speaker(torch.rand(1, 20, 30))

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from sovits import losses
+from sovits.modules.posterior_encoder import Posterior
+from sovits.modules.synthesizer import SynthesizerOutput
+
+
+def output_of(latent, posterior, prior_mean, prior_log_std, frames=None, alignment=None, log_durations=None, text_mask=None) -> SynthesizerOutput:
+    mask = frames if frames is not None else torch.ones_like(latent[:, :1])
+    return SynthesizerOutput(
+        audio=torch.zeros(1), slice_starts=torch.zeros(1), posterior=posterior, prior_latent=latent, prior_mean=prior_mean,
+        prior_log_std=prior_log_std, alignment=alignment, log_durations=log_durations, text_mask=text_mask, frame_mask=mask,
+    )  # fmt: skip
+
+
+def test_kl_is_the_divergence_of_torch_distributions_in_expectation() -> None:
+    mean, log_std, prior_mean, prior_log_std = (0.5 * torch.randn(1, 4, 6).repeat(4000, 1, 1) for _ in range(4))
+    latent = mean + torch.randn_like(mean) * log_std.exp()
+    loss = losses.kl_loss(output_of(latent, Posterior(latent, mean, log_std), prior_mean, prior_log_std))
+    expected = kl_divergence(Normal(mean[0], log_std[0].exp()), Normal(prior_mean[0], prior_log_std[0].exp())).sum(0).mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=0.02)
+
+
+def test_kl_ignores_padded_frames() -> None:
+    values = [torch.randn(1, 4, 6) for _ in range(4)]
+    mask = torch.tensor([[[1.0, 1, 1, 0, 0, 0]]])
+    long = losses.kl_loss(output_of(values[0], Posterior(values[0], values[1], values[1]), values[2], values[3], mask))
+    cut = [value[..., :3] for value in values]
+    short = losses.kl_loss(output_of(cut[0], Posterior(cut[0], cut[1], cut[1]), cut[2], cut[3]))
+    torch.testing.assert_close(long, short)
+
+
+def test_duration_loss_is_zero_for_the_aligned_durations() -> None:
+    alignment = torch.zeros(1, 3, 6)
+    alignment[0, 0, :1] = alignment[0, 1, 1:6] = 1
+    mask = torch.tensor([[[1.0, 1, 0]]])
+    values = torch.zeros(1, 1, 6)
+    right = torch.tensor([[0.0, 5.0, 1.0]]).log().nan_to_num(neginf=0)
+    right[0, 0] = 0.0
+    exact = output_of(values, None, values, values, None, alignment, right, mask)
+    assert losses.duration_loss(exact).item() == pytest.approx(0.0, abs=1e-9)
+    off = output_of(values, None, values, values, None, alignment, right + torch.tensor([[2.0, 0, 9]]), mask)
+    assert losses.duration_loss(off).item() == pytest.approx(2.0)
+
+
+def verdict(value: float, feature: float) -> losses.Verdict:
+    return torch.full((2, 5), value), [torch.full((2, 3, 4), feature)]
+
+
+def test_adversarial_losses_by_hand() -> None:
+    real, synthetic = [verdict(0.75, 2.0)] * 2, [verdict(0.5, 3.0)] * 2
+    assert losses.discriminator_loss(real, synthetic).item() == pytest.approx(0.25**2 + 0.5**2)
+    assert losses.adversarial_loss(synthetic).item() == pytest.approx(0.25)
+    assert losses.feature_matching_loss(real, synthetic).item() == pytest.approx(0.5)
+
+
+def test_mel_loss_is_zero_for_equal_audio_and_doubles_as_decibels() -> None:
+    loss = losses.MultiScaleMelLoss(22050, [512, 256], [40, 20])
+    audio = torch.randn(2, 1, 4096)
+    assert loss(audio, audio).item() == 0
+    # Half the amplitude is a quarter of the power: ln 4 in every band that is above the floor.
+    assert loss(0.5 * audio, audio).item() == pytest.approx(1.3863, abs=0.01)
