@@ -56,7 +56,7 @@ def main() -> None:
         return
     if verb not in VERBS:
         raise SystemExit(f"sovits: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}.")
-    sys.argv = [f"sovits {verb}", *quote_overrides(arguments[1:])]
+    sys.argv = [f"sovits {verb}", *quote_overrides(arguments[1:], verb)]
     run = getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb)
     hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
 

@@ -20,6 +20,8 @@ PEAK = 10 ** (-1 / 20)
 """Highest sample after loudness normalisation: -1 dBFS, so that a lossy copy does not clip."""
 LOUDNESS_BLOCK = 0.4
 """Seconds of the gating block of ITU-R BS.1770-4."""
+_LONGEST_OGG_PAGE = 27 + 255 + 255 * 255
+_OGG_END_OF_STREAM = 4
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _WRITERS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".mp3": ("MP3", "MPEG_LAYER_III"), ".ogg": ("OGG", "VORBIS"), ".opus": ("OGG", "OPUS")}
 
@@ -60,6 +62,8 @@ def _check_readable(path: Path) -> None:
         raise SovitsError(f"There is no audio file {path}; check the path.")
     if path.stat().st_size == 0:
         raise SovitsError(f"{path} is empty (0 bytes); copy or record it again.")
+    if _lacks_ogg_end(path):
+        raise SovitsError(f"{path} is cut short: its last page is missing; copy it again from its source.")
     if (lacking := _missing_wav_bytes(path)) > 0:
         raise SovitsError(f"{path} is cut short: its header promises {lacking} more bytes of audio than there are; copy it again from its source.")
 
@@ -81,6 +85,17 @@ def _missing_wav_bytes(path: Path) -> int:
     return 0
 
 
+def _lacks_ogg_end(path: Path) -> bool:
+    """Whether an Ogg file's last page is not marked as such (RFC 3533); libsndfile would read what is there, or find no length."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        file.seek(max(path.stat().st_size - _LONGEST_OGG_PAGE, 0))
+        tail = file.read()
+    page = tail.rfind(b"OggS")
+    return not (0 <= page < len(tail) - 5 and tail[page + 5] & _OGG_END_OF_STREAM)
+
+
 def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> Path:
     """Writes [T_samples] in the format of the suffix (16 bits for WAV and FLAC) in one atomic step; returns ``path``.
 
@@ -99,9 +114,10 @@ def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> P
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        # Rounded here, as libsndfile would floor: a written clip is then the nearest 16-bit one.
-        clipped = np.clip(samples, -1.0, 1.0)
-        data = np.round(clipped * 32767).astype(np.int16) if subtype == "PCM_16" else clipped.astype(np.float32)
+        data = np.clip(samples, -1.0, 1.0).astype(np.float32)
+        if subtype == "PCM_16":
+            # Rounded here, as libsndfile would scale by 32767 and read by 32768.
+            data = np.clip(np.round(data * 32768), -32768, 32767).astype(np.int16)
         soundfile.write(partial, data, sample_rate, format=container, subtype=subtype)
         partial.replace(path)
     except soundfile.LibsndfileError as error:

@@ -95,8 +95,8 @@ class SpeechDataModule(lightning.LightningDataModule):
             manifest = Manifest.load(self.root)
             if manifest.sample_rate != self.sample_rate:
                 raise SovitsError(
-                    f"The set data.root={self.root} was prepared at {manifest.sample_rate} Hz but audio.sample_rate={self.sample_rate}: choose "
-                    f"audio.sample_rate={manifest.sample_rate} or run `sovits prepare` again with audio.sample_rate={self.sample_rate}."
+                    f"The set data.root={self.root} was prepared at {manifest.sample_rate} Hz but audio.sample_rate={self.sample_rate}: "
+                    f"choose audio.sample_rate={manifest.sample_rate}, or run `sovits prepare` again at {self.sample_rate} Hz."
                 )
             self._manifest = manifest
         return self._manifest

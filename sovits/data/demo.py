@@ -46,10 +46,10 @@ class DemoSpeaker:
 
 
 SPEAKERS = (
-    DemoSpeaker("alice", "en-us+f3", pitch=58, pitch_range=60, rate=150, sentences=ALICE),
+    DemoSpeaker("alice", "en-us+f5", pitch=55, pitch_range=60, rate=150, sentences=ALICE),
     # Four sentences a recording, longer than an utterance may be: the demo also shows the cutting at pauses.
     DemoSpeaker("bruno", "en+m3", pitch=34, pitch_range=45, rate=165, sentences=BRUNO, sentences_per_recording=4),
-    DemoSpeaker("mei", "cmn+f4", pitch=46, pitch_range=65, rate=215, sentences=MEI + MEI_MIXED),
+    DemoSpeaker("mei", "cmn+f4", pitch=60, pitch_range=65, rate=215, sentences=MEI + MEI_MIXED),
 )
 EDGE_PAUSE = 0.25
 """Seconds of silence before and after a recording's speech."""
@@ -61,7 +61,7 @@ def generate_demo(root: Path, *, speakers: Sequence[str] | None = None, sentence
     """Writes ``root/<speaker>/<speaker>_<number>.wav`` and a ``.txt`` beside each, and returns ``root``.
 
     Args:
-        root: folder to write to; what is there under the same names is replaced.
+        root: folder to write to; what an earlier demo wrote there is replaced.
         speakers: some of ``alice``, ``bruno``, ``mei``; all by default.
         sentences: only the first so many of each speaker, for a smaller set.
 
@@ -78,6 +78,7 @@ def generate_demo(root: Path, *, speakers: Sequence[str] | None = None, sentence
 
 def _record(speaker: DemoSpeaker, folder: Path, limit: int | None) -> None:
     sentences, step = speaker.sentences[:limit], speaker.sentences_per_recording
+    written = set()
     with _espeak() as (espeak, sample_rate):
         for number, start in enumerate(range(0, len(sentences), step), start=1):
             spoken = sentences[start : start + step]
@@ -88,6 +89,10 @@ def _record(speaker: DemoSpeaker, folder: Path, limit: int | None) -> None:
             path = folder / f"{speaker.name}_{number:02d}.wav"
             write_waveform(path, np.concatenate(parts), sample_rate)
             path.with_suffix(".txt").write_text(" ".join(spoken) + "\n", encoding="utf-8")
+            written.add(path.stem)
+    for path in folder.glob(f"{speaker.name}_[0-9][0-9].*"):
+        if path.stem not in written:
+            path.unlink()  # of an earlier, longer demo
 
 
 @contextmanager

@@ -46,30 +46,39 @@ class ResumableLoader(DataLoader):
         self._epoch = batch_sampler.sampler.epoch
         self._consumed = 0
         self._resumed = False
+        self._ahead = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        sampler = self.batch_sampler.sampler
-        # A state saved after an epoch's end is loaded before the next epoch is set: that one begins at its beginning.
-        goes_on = self._resumed and self._epoch == sampler.epoch
-        self._resumed = False
-        self._epoch = sampler.epoch
-        self._consumed = self._consumed if goes_on else 0
-        self.batch_sampler.start = self._consumed
+        self._begin()
         for batch in super().__iter__():
             self._consumed += 1
             yield batch
 
+    def _begin(self) -> None:
+        """Settles which epoch this is and where in it to go on."""
+        sampler = self.batch_sampler.sampler
+        if self._resumed and self._consumed == len(self):
+            # Saved at its end, so the next epoch it is. With max_steps Lightning ends a finished epoch once more when it resumes, and from
+            # then on calls every epoch by a number too high.
+            self._epoch, self._consumed = self._epoch + 1, 0
+            self._ahead = max(0, sampler.epoch - self._epoch)
+        elif not self._resumed or self._epoch != sampler.epoch - self._ahead:
+            self._epoch, self._consumed = sampler.epoch - self._ahead, 0
+        self._resumed = False
+        sampler.set_epoch(self._epoch)
+        self.batch_sampler.start = self._consumed
+
     def state_dict(self) -> dict[str, Any]:
         """Epoch and batches handed out by this process, and what their order depends on."""
-        return {"epoch": self._epoch, "consumed": self._consumed, "order": self.batch_sampler.fingerprint()}
+        return {"epoch": self._epoch, "consumed": self._consumed, "ahead": self._ahead, "order": self.batch_sampler.fingerprint()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next ``iter`` go on where ``state`` was taken.
 
         With other data, another seed, budget or number of processes there is no such place: a warning says so, and the epoch begins anew.
         """
-        self.batch_sampler.sampler.set_epoch(state["epoch"])
-        self._epoch = state["epoch"]
+        self._epoch, self._ahead = state["epoch"], state["ahead"]
+        self.batch_sampler.sampler.set_epoch(self._epoch + self._ahead)
         self._resumed = state["order"] == self.batch_sampler.fingerprint()
         self._consumed = state["consumed"] if self._resumed else 0
         if not self._resumed:

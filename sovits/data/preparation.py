@@ -19,6 +19,7 @@ from sovits.data.preparation_report import PreparationReport
 from sovits.data.recording import Recording, find_recordings
 from sovits.data.segmentation import Cut, Segmenter
 from sovits.data.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
+from sovits.data.transcript_matching import match_words
 from sovits.data.vad import VAD_RATE, Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
 
@@ -182,7 +183,8 @@ class Preparation:
         elif end - start <= WINDOW_SECONDS:
             text, words, source = recording.text, self.transcriber.align(speech, recording.text), recording.transcript or ""
         else:
-            return recording.text, (), recording.transcript or ""
+            words = match_words(recording.text, self.transcriber.transcribe(speech).words)
+            text, source = recording.text, recording.transcript or ""
         return text, tuple(replace(word, start=word.start + start, end=word.end + start) for word in words), source
 
     def _write(self, recording: Recording, cut: Cut, stem: str, samples: np.ndarray, source: str, output: Path) -> Utterance:

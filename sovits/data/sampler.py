@@ -17,7 +17,7 @@ PROBED_EPOCHS = 4
 
 
 class Draw(NamedTuple):
-    """One clip of one epoch: the data set's index. It carries the epoch, so that a worker process needs no state to agree with the others."""
+    """One clip of one epoch: the index of a data set. It carries the epoch, so that worker processes agree without any state."""
 
     clip: int
     epoch: int
@@ -87,10 +87,10 @@ class FrameBudgetBatchSampler(BatchSampler):
     """Batches of clips of like length whose padded size stays within a frame budget, the same number of them in every epoch.
 
     Draws are sorted by length in pools, cut where ``clips * longest`` would pass the budget, and the batches are shuffled. Whole
-    batches go to the ranks in turn; every rank has ``len(self)`` of them. Where an epoch comes out with fewer batches than that, its largest
-    are split; with more, it is packed again without chance, which is optimal. So with ``balance=1`` every clip comes exactly once over all
-    ranks; only a set of fewer clips than ranks repeats some. With ``balance < 1``, where an epoch is a random draw already, batches still
-    over are left out.
+    batches go to the ranks in turn; every rank has ``len(self)`` of them. Where an epoch comes out with fewer than that, its largest
+    batches are split; with more, it is packed again without chance, which is optimal. So with ``balance=1`` every clip comes exactly
+    once over all ranks; only a set of fewer clips than ranks repeats some. With ``balance < 1``, where an epoch is a random draw
+    already, batches still over are left out.
     """
 
     sampler: SpeakerBalancedSampler  # type: ignore[assignment]

@@ -12,11 +12,14 @@ from sovits.modules.layers.wavenet import WaveNet
 
 @dataclass
 class Posterior:
-    """The approximate posterior of the latents and one sample of it, each [B, inter_channels, T_frames]."""
+    """The approximate posterior of the latents, each part [B, inter_channels, T_frames] and zero outside the clip."""
 
-    latent: Tensor
     mean: Tensor
     log_std: Tensor
+
+    def sample(self, mask: Tensor) -> Tensor:
+        """One draw by reparametrisation, zero outside ``mask`` [B, 1, T_frames]."""
+        return (self.mean + torch.randn_like(self.mean) * self.log_std.exp()) * mask
 
 
 class PosteriorEncoder(nn.Module):
@@ -40,9 +43,8 @@ class PosteriorEncoder(nn.Module):
         self.output = nn.Conv1d(hidden_channels, 2 * inter_channels, 1)
 
     def forward(self, spectrogram: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Posterior:
-        """[B, spec_channels, T_frames] (log), mask [B, 1, T_frames], speaker [B, E] -> :class:`Posterior`, zero outside the mask."""
+        """[B, spec_channels, T_frames] (log), mask [B, 1, T_frames], speaker [B, E] -> :class:`Posterior`."""
         hidden = self.input(spectrogram) * mask
         hidden = self.wavenet(hidden, mask, speaker_embedding)
         mean, log_std = (self.output(hidden).float() * mask).chunk(2, dim=1)
-        latent = (mean + torch.randn_like(mean) * log_std.exp()) * mask
-        return Posterior(latent, mean, log_std)
+        return Posterior(mean, log_std)

@@ -113,13 +113,14 @@ class Synthesizer(nn.Module):
         frame_mask = length_mask(frame_lengths, mels.shape[-1])
         encoding = self.read(text)
         posterior = self.posterior_encoder(mels, frame_mask, speaker_embedding)
-        prior_latent = self.flow(posterior.latent, frame_mask, speaker_embedding)
+        latent = posterior.sample(frame_mask)
+        prior_latent = self.flow(latent, frame_mask, speaker_embedding)
         alignment = self._align(prior_latent, encoding, text.lengths, frame_lengths)
         # Durations are learned from the text as it is, without pulling the text encoder towards them.
         log_durations = self.duration_predictor(encoding.hidden.detach(), encoding.mask, speaker_embedding)
         starts = random_starts(frame_lengths, self.segment_frames)
-        latent = take_slices(posterior.latent, starts, self.segment_frames)
-        audio = self.decoder(latent, torch.ones_like(latent[:, :1]), speaker_embedding)
+        latent_slice = take_slices(latent, starts, self.segment_frames)
+        audio = self.decoder(latent_slice, torch.ones_like(latent_slice[:, :1]), speaker_embedding)
         return SynthesizerOutput(
             audio=audio,
             slice_starts=starts,

@@ -71,7 +71,7 @@ def _narrow(characters: str) -> str:
     narrowed = []
     for character in characters:
         ascii_form = _PUNCTUATION.get(character) or unicodedata.normalize("NFKC", character)
-        wide = _is_chinese(character)
+        wide = _is_chinese(character) and ascii_form.isascii()
         narrowed.append(f"{ascii_form} " if wide and not ascii_form.isalnum() else ascii_form if wide else character)
     return "".join(narrowed)
 

@@ -35,11 +35,11 @@ class VoiceTraining(LightningModule):
         weights: of each generator loss, under the keys of ``GENERATOR_LOSSES``.
         generator_optimizer: made from the synthesizer's trainable parameters.
         discriminator_optimizer: made from the discriminators' parameters.
-        schedule: made from an optimiser, stepped once a generator step.
+        schedule: made from an optimiser, stepped once an update of its player.
         steps: generator steps to train. Lightning's own ``global_step`` counts the discriminator's updates too.
         adversary_from: generator step at which the adversary joins; before it the synthesizer warms up alone.
         clip_norm: largest gradient norm of each player.
-        config: the resolved configuration, carried by every checkpoint.
+        carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
     """
 
@@ -56,7 +56,7 @@ class VoiceTraining(LightningModule):
         steps: int,
         adversary_from: int,
         clip_norm: float,
-        config: dict[str, Any],
+        carried_config: dict[str, Any],
         speakers: list[str],
     ) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class VoiceTraining(LightningModule):
         self.steps = steps
         self.adversary_from = adversary_from
         self.clip_norm = clip_norm
-        self.config = config
+        self.carried_config = carried_config
         self.speakers = speakers
         self.generator_step = 0
         self.speaker_bank: dict[str, Tensor] = {}
@@ -94,13 +94,15 @@ class VoiceTraining(LightningModule):
             terms = self._generator_losses(batch, output, voices, real, adversary)
             total = self._weighted(terms)
             norm = self._update(generator_optimizer, total)
-        for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
-            scheduler.step()
+        generator_schedule, discriminator_schedule = self.lr_schedulers()  # type: ignore[misc]
+        generator_schedule.step()
+        if adversary:
+            discriminator_schedule.step()
         self.generator_step += 1
         self._log("train/generator", {**terms, "total": total, "gradient_norm": norm}, len(batch))
-        if not torch.isfinite(total):
+        if not torch.isfinite(total.detach()):
             raise SovitsError(
-                f"The generator loss is {float(total)} at step {self.generator_step} on the clips {', '.join(batch.ids)}; "
+                f"The generator loss is {float(total.detach())} at step {self.generator_step} on the clips {', '.join(batch.ids)}; "
                 "lower the learning rate or training.clip_norm and resume from the last checkpoint, or look at these clips."
             )
 
@@ -172,7 +174,7 @@ class VoiceTraining(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sovits"] = {
             "format": CHECKPOINT_FORMAT,
-            "config": self.config,
+            "config": self.carried_config,
             "speakers": self.speakers,
             "speaker_bank": {name: embedding.detach().cpu() for name, embedding in self.speaker_bank.items()},
             "generator_step": self.generator_step,

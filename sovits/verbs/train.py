@@ -51,8 +51,8 @@ def build_training(config: DictConfig, speakers: list[str]) -> VoiceTraining:
     """The Lightning module of ``config`` for these speakers; the number of speakers enters the configuration that checkpoints carry."""
     with open_dict(config):
         config.model.speaker_encoder.n_speakers = len(speakers)
-    training: VoiceTraining = instantiate(config.training, config=None, speakers=speakers)
-    training.config = carried_config(config, training)
+    training: VoiceTraining = instantiate(config.training, carried_config={}, speakers=speakers)
+    training.carried_config = carried_config(config, training)
     return training
 
 

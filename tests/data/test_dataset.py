@@ -39,7 +39,8 @@ def test_an_item_is_whole_frames_of_the_file(small_set, dataset_of):
     item = dataset[Draw(3, 0, 0)]
     whole, _ = soundfile.read(small_set.root / item.clip.utterance.path, dtype="float32")
     assert item.clip.frames == len(whole) // HOP == 80
-    assert item.waveform.dtype == np.float32 and len(whole) == 6424
+    assert item.waveform.dtype == np.float32
+    assert len(whole) == 6424
     np.testing.assert_allclose(item.waveform, whole[: 80 * HOP], atol=1e-7)
 
 
@@ -48,7 +49,8 @@ def test_references_are_other_clips_of_the_same_voice_in_one_length(small_set, r
     dataset = dataset_of(reference_frames)
     for index, clip in enumerate(dataset.clips):
         reference = dataset[Draw(index, 0, 0)].reference
-        assert reference.shape == (reference_frames * HOP,) and reference.dtype == np.float32
+        assert reference.shape == (reference_frames * HOP,)
+        assert reference.dtype == np.float32
         assert small_set.pitch_of(reference) == pytest.approx(small_set.pitch[clip.utterance.speaker], abs=12)
 
 
@@ -67,7 +69,7 @@ def test_a_reference_is_never_the_clip_itself_while_there_is_another(small_set, 
     assert small_set.pitch_of(alone[Draw(0, 0, 0)].reference) == pytest.approx(small_set.pitch["ann"], abs=12)
 
 
-def test_references_come_from_training_clips_only(small_set, dataset_of):
+def test_references_come_from_training_clips_only(dataset_of):
     dataset = dataset_of()
     asked: set[str] = set()
     validation = [index for index, clip in enumerate(dataset.clips) if clip.utterance.split == "val"]
@@ -80,30 +82,37 @@ def test_references_come_from_training_clips_only(small_set, dataset_of):
     assert asked - own <= {clip.utterance.path for clip in dataset.clips if clip.utterance.split == "train"}
 
 
-def test_the_same_draw_gives_the_same_item_and_another_epoch_another_reference(small_set, dataset_of):
+def test_the_same_draw_gives_the_same_item_and_another_epoch_another_reference(dataset_of):
     one, same = dataset_of(20), dataset_of(20)
     assert np.array_equal(one[Draw(0, 4, 1)].reference, same[Draw(0, 4, 1)].reference)
     references = [one[Draw(0, epoch, turn)].reference for epoch in range(4) for turn in range(2)]
     assert len({reference.tobytes() for reference in references}) == 8
 
 
-def test_collate_pads_with_zeros(small_set, dataset_of):
+def test_collate_pads_with_zeros(dataset_of):
     dataset = dataset_of()
     batch = collate([dataset[Draw(index, 0, 0)] for index in (0, 5, 12)])
-    assert batch.frame_lengths.tolist() == [50, 100, 50] and len(batch) == 3
-    assert batch.waveforms.shape == (3, 8000) and batch.references.shape == (3, 5120)
+    assert batch.frame_lengths.tolist() == [50, 100, 50]
+    assert len(batch) == 3
+    assert batch.waveforms.shape == (3, 8000)
+    assert batch.references.shape == (3, 5120)
     assert batch.waveforms.dtype == batch.references.dtype == torch.float32
-    assert batch.waveforms[0, 4000:].abs().max() == 0 and batch.waveforms[0, :4000].abs().max() == pytest.approx(0.5, abs=1e-3)
-    assert batch.speakers.tolist() == [0, 0, 1] and batch.ids == ["ann/00", "ann/05", "bob/00"] and batch.texts == ["hello"] * 3
+    assert batch.waveforms[0, 4000:].abs().max() == 0
+    assert batch.waveforms[0, :4000].abs().max() == pytest.approx(0.5, abs=1e-3)
+    assert batch.speakers.tolist() == [0, 0, 1]
+    assert batch.ids == ["ann/00", "ann/05", "bob/00"]
+    assert batch.texts == ["hello"] * 3
     assert batch.text.lengths.tolist() == [5, 5, 5]
 
 
-def test_pinning_reaches_every_tensor(small_set, monkeypatch, dataset_of):
+def test_pinning_reaches_every_tensor(monkeypatch, dataset_of):
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
     batch = collate([dataset_of()[Draw(0, 0, 0)]])
     copy = torch.utils.data._utils.pin_memory.pin_memory(batch)
-    assert copy is not batch and copy.ids == batch.ids and torch.equal(copy.text.phones, batch.text.phones)
+    assert copy is not batch
+    assert copy.ids == batch.ids
+    assert torch.equal(copy.text.phones, batch.text.phones)
     assert len(pinned) == 4 + 7
 
 

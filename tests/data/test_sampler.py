@@ -110,7 +110,8 @@ def test_a_set_smaller_than_the_ranks_repeats_clips_rather_than_hang():
     ranks = [batches_of(frames=[100] * 3, speakers=[0] * 3, rank=rank, world_size=4) for rank in range(4)]
     drawn = [draw.clip for rank in ranks for batch in rank for draw in batch]
     assert {len(rank) for rank in ranks} == {1}
-    assert set(drawn) == {0, 1, 2} and len(drawn) == 4
+    assert set(drawn) == {0, 1, 2}
+    assert len(drawn) == 4
 
 
 def test_start_leaves_batches_out():
@@ -127,7 +128,7 @@ def test_fingerprint_follows_what_the_order_depends_on():
 
 
 def test_a_clip_over_the_budget_and_a_foreign_sampler_are_refused():
-    with pytest.raises(SovitsError, match="2600 frames is over data.frame_budget=2500"):
+    with pytest.raises(SovitsError, match=r"2600 frames is over data\.frame_budget=2500"):
         batches_of(frames=[2600] * len(SPEAKERS))
     with pytest.raises(SovitsError, match="use_distributed_sampler=false"):
         FrameBudgetBatchSampler(SequentialSampler([0, 1]), [1, 1], frame_budget=5, max_clips=2)
@@ -136,4 +137,5 @@ def test_a_clip_over_the_budget_and_a_foreign_sampler_are_refused():
 def test_fixed_batches_are_all_clips_in_order():
     sampler = FixedBatchSampler(5, 2)
     assert [[draw.clip for draw in batch] for batch in sampler] == [[0, 1], [2, 3], [4]]
-    assert len(sampler) == 3 and list(sampler) == list(sampler)
+    assert len(sampler) == 3
+    assert list(sampler) == list(sampler)

@@ -16,7 +16,7 @@ ADDRESS = f"(?a:{_URL}|{_EMAIL}|{_DOMAIN})"
 _NUMBER = (
     rf"(?:\bNo\.\s?(?=\d))?[+\-±~≈<>≤≥#]{{0,3}}(?:{CURRENCY}\s?(?=\d))?"
     r"\d(?:[\d.,:/\-~×÷+=*^]*\d)?"
-    rf"(?:(?i:st|nd|rd|th|s)\b|\s?(?i:[ap]\.m\.|[ap]m\b)|{UNIT}|\s?{CURRENCY}(?![{LATIN}]))?"
+    rf"(?:(?i:st|nd|rd|th|s)\b|\s?(?i:[ap]\.m\.|[ap]m\b)|{UNIT}|\s?{CURRENCY}(?!\s?[{LATIN}\d]))?"
 )
 _TOKEN = re.compile(
     rf"(?P<address>{ADDRESS})|(?P<number>{_NUMBER})|(?P<han>[{HAN}]+)|(?P<latin>{ENGLISH_WORD})"
@@ -77,12 +77,13 @@ def _decide_numbers(tokens: list[_Token], fallback: str | None) -> None:
         end = start
         while end < len(tokens) and tokens[end].kind in (*_NEUTRAL, "gap"):
             end += 1
+        while tokens[end - 1].kind == "gap":
+            end -= 1
         first, last = _with_attached_letters(tokens, start, end)
         decided = _language_around(tokens, first, last) or default
         for token in tokens[first:last]:
             token.language = decided
         start = end
-    return
 
 
 def _with_attached_letters(tokens: list[_Token], start: int, end: int) -> tuple[int, int]:

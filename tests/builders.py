@@ -1,0 +1,89 @@
+"""Tiny real objects for tests: the same classes as in production, at sizes that train in milliseconds."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from sovits.audio.spectrogram import MelSpectrogram
+from sovits.data.batch import Batch
+from sovits.losses import MultiScaleMelLoss
+from sovits.modules import (
+    Discriminators,
+    DurationPredictor,
+    EcapaSpeakerEncoder,
+    Flow,
+    FrameRateDecoder,
+    PosteriorEncoder,
+    SemanticEncoder,
+    Synthesizer,
+    TextEncoder,
+)
+from sovits.text.encoding import EncodedText, TextBatch
+from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
+from sovits.training.optimisation import WarmUpCosine
+
+SAMPLE_RATE, N_FFT, HOP, N_MELS, EMBEDDING = 8000, 256, 64, 20, 192
+
+
+def tiny_synthesizer(n_speakers: int = 2, semantic: bool = True) -> Synthesizer:
+    """Every part of a synthesizer, a few channels wide."""
+    architecture = {
+        "model_type": "gpt_neo", "vocab_size": 60, "hidden_size": 8, "num_layers": 1, "num_heads": 2,
+        "attention_types": [[["global"], 1]], "max_position_embeddings": 16, "intermediate_size": 16,
+    }  # fmt: skip
+    return Synthesizer(
+        text_encoder=TextEncoder(50, 6, 3, 8, 16, 32, 2, 1, 3, 0.1, 8 if semantic else 0),
+        posterior_encoder=PosteriorEncoder(N_MELS, 8, 16, 5, 2, EMBEDDING),
+        flow=Flow(8, 16, 5, 2, 2, EMBEDDING),
+        duration_predictor=DurationPredictor(16, 16, 3, 0.1, EMBEDDING),
+        decoder=FrameRateDecoder(8, HOP, [2], 16, 32, 2, EMBEDDING),
+        segment_frames=8,
+        semantic_encoder=SemanticEncoder(None, architecture, trainable=True, max_length=16) if semantic else None,
+        speaker_encoder=EcapaSpeakerEncoder(N_MELS, n_speakers, EMBEDDING, channels=(16, 16, 16, 16, 48), attention_channels=8),
+    )
+
+
+def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> VoiceTraining:
+    """Both players and their optimisers."""
+    settings: dict[str, Any] = {
+        "synthesizer": tiny_synthesizer(),
+        "discriminators": Discriminators((2, 3), (4, 8), (128,), 4),
+        "mel_spectrogram": MelSpectrogram(SAMPLE_RATE, N_FFT, HOP, N_MELS),
+        "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
+        "weights": dict.fromkeys(GENERATOR_LOSSES, 1.0),
+        "generator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
+        "discriminator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
+        "schedule": partial(WarmUpCosine, warm_up_steps=0, steps=steps, floor=0.1),
+        "clip_norm": 10.0,
+        "carried_config": {},
+        "speakers": ["ana", "bo"],
+    }
+    return VoiceTraining(**{**settings, "steps": steps, "adversary_from": adversary_from, **changes})
+
+
+def tiny_text(*lengths: int) -> TextBatch:
+    """Random phones, one text for each of ``lengths``."""
+    return TextBatch.collate(
+        [
+            EncodedText("x", ["a"] * n, torch.randint(1, 50, (n,)).tolist(), [1] * n, [1] * n, [3, 4], [0] * (n // 2) + [1] * (n - n // 2))
+            for n in lengths
+        ]
+    )
+
+
+def tiny_batch() -> Batch:
+    """Two clips of two speakers, one padded."""
+    waveforms = 0.3 * torch.randn(2, 24 * HOP)
+    waveforms[1, 15 * HOP :] = 0
+    return Batch(tiny_text(9, 6), waveforms, torch.tensor([24, 15]), 0.3 * torch.randn(2, 30 * HOP), torch.tensor([0, 1]), ["ana/1", "bo/1"], ["x", "x"])
+
+
+def batches(n: int) -> DataLoader:
+    """A loader of ``n`` fixed batches."""
+    items = [tiny_batch() for _ in range(n)]
+    # Its own generator: otherwise every pass over it would draw from the one that training uses.
+    return DataLoader(items, batch_size=None, shuffle=False, generator=torch.Generator())  # type: ignore[arg-type]

@@ -1,0 +1,228 @@
+"""The data module: which speakers and clips, its errors, and its loaders under Lightning."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import hydra
+import lightning
+import pytest
+import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
+from omegaconf import OmegaConf
+
+from sovits.data import SpeechDataModule
+from sovits.data.batch import Batch
+from sovits.errors import SovitsError
+
+
+def ids_of(loader) -> list[str]:
+    return [name for batch in loader for name in batch.ids]
+
+
+def test_speakers_are_sorted_and_number_the_batches(make_data):
+    data = make_data()
+    assert data.speakers == ["ann", "bob", "cy"]
+    for batch in data.train_dataloader():
+        assert [data.speakers[speaker] for speaker in batch.speakers.tolist()] == [name.split("/")[0] for name in batch.ids]
+
+
+@pytest.mark.parametrize(
+    ("choice", "speakers"),
+    [({"speaker": "bob"}, ["bob"]), ({"speakers": ["cy", "ann"]}, ["ann", "cy"]), ({"speakers": ["bob", "bob"]}, ["bob"])],
+)
+def test_chosen_speakers(make_data, choice, speakers):
+    data = make_data(**choice)
+    assert data.speakers == speakers
+    assert {utterance.speaker for utterance in data.utterances("train")} == set(speakers)
+    assert {name.split("/")[0] for name in ids_of(data.train_dataloader())} == set(speakers)
+
+
+def test_a_name_of_digits_arrives_from_hydra_as_a_number(small_set, make_data):
+    small_set.pitch["26"] = 300.0
+    small_set.write([small_set.utterance("26", number) for number in range(3)])
+    assert make_data(speaker=26).speakers == make_data(speakers=[26]).speakers == ["26"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"speaker": "bob", "speakers": ["ann"]}, r"data\.speaker=bob and data\.speakers=\['ann'\] are both set"),
+        ({"speaker": "eve"}, r"no speaker eve; it has ann, bob, cy"),
+        ({"speakers": ["ann", "eve", "mal"]}, r"no speaker eve, mal; it has ann, bob, cy"),
+        ({"speakers": "ann"}, r"write data\.speakers=\[ann\]"),
+        ({"speakers": []}, r"data\.speakers=\[\] chooses nobody"),
+        ({"sample_rate": 22050}, r"prepared at 8000 Hz but audio\.sample_rate=22050"),
+        ({"max_clips": 0}, r"data\.max_clips=0"),
+        (
+            {"frame_budget": 40},
+            r"ann, bob, cy has no train utterance .the first of 21 refused: 50 frames: longer than data\.frame_budget=40",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named(make_data, choice, message):
+    with pytest.raises(SovitsError, match=message):
+        make_data(**choice).setup()
+
+
+def test_a_missing_set_says_how_to_make_one(tmp_path, front_end):
+    with pytest.raises(SovitsError, match=r"nowhere: manifest\.jsonl is missing; make one with `sovits prepare"):
+        SpeechDataModule(str(tmp_path / "nowhere"), front_end, 8000, 80).setup()
+
+
+def test_a_speaker_with_nothing_to_train_on_is_named(small_set, make_data):
+    long = small_set.utterance("cy", 0, text="x" * 60)
+    small_set.write([small_set.utterance("ann", 0), small_set.utterance("bob", 0, "val"), long])
+    with pytest.raises(SovitsError, match=r"bob, cy has no train utterance.*60 phones in 50 frames.*record more.*data\.speakers="):
+        make_data().setup()
+    assert make_data(speaker="ann").utterances("train")[0].id == "ann/00"
+
+
+def test_refused_clips_are_named_at_set_up(small_set, make_data, caplog):
+    small_set.write([small_set.utterance("ann", 0), small_set.utterance("ann", 1, text="x" * 61), small_set.utterance("ann", 2, "val", "")])
+    data = make_data()
+    with caplog.at_level(logging.WARNING, logger="sovits"):
+        data.setup("fit")
+        data.setup("test")
+    assert data.refused.keys() == {"ann/01", "ann/02"}
+    assert caplog.text.count("Not used for training or evaluation, 2 clip(s): ann/01 (61 phones in 60 frames") == 1
+    assert ids_of(data.train_dataloader()) == ["ann/00"]
+    assert data.val_dataloader() == []
+    assert "no usable val utterance" in caplog.text
+
+
+def test_summary_counts_what_is_there(make_data):
+    summary = make_data().summary()
+    assert "3 speaker(s), 16 train / 3 val / 2 test utterances, 0 refused, 0.2 minutes to train on (ann 0.1, bob 0.1, cy 0.0)" in summary
+
+
+def test_limit_keeps_the_first_of_each_speaker_and_split(make_data):
+    data = make_data(limit_utterances=2)
+    assert [clip.id for clip in data.utterances("train")] == ["ann/00", "ann/01", "bob/00", "bob/01", "cy/00", "cy/01"]
+    assert [clip.id for clip in data.utterances("val")] == ["ann/09", "ann/10", "bob/05"]
+
+
+def test_training_batches_stay_in_the_budget_and_cover_the_set(make_data):
+    loader = make_data(balance=1.0).train_dataloader()
+    batches = list(loader)
+    assert all(len(batch) * int(batch.frame_lengths.max()) <= 250 and len(batch) <= 4 for batch in batches)
+    assert all(batch.waveforms.shape == (len(batch), int(batch.frame_lengths.max()) * 80) for batch in batches)
+    assert all(batch.references.shape == (len(batch), 80 * 80) for batch in batches)
+    assert sorted(name for batch in batches for name in batch.ids) == sorted(clip.id for clip in make_data().utterances("train"))
+    assert len(loader) == len(batches)
+
+
+def test_balance_reaches_the_loader(make_data):
+    loader = make_data(balance=0.0).train_dataloader()
+    drawn = Counter(name.split("/")[0] for name in ids_of(loader))
+    assert all(count in (4, 5, 6) for count in drawn.values())
+    assert drawn.total() <= 16
+
+
+def test_evaluation_is_the_same_in_every_epoch(make_data):
+    data = make_data(evaluation_clips=2)
+    first, second = list(data.val_dataloader()), list(make_data(evaluation_clips=2).val_dataloader())
+    assert [batch.ids for batch in first] == [["ann/09", "ann/10"], ["bob/05"]]
+    assert all(torch.equal(one.references, other.references) for one, other in zip(first, second, strict=True))
+    assert ids_of(data.test_dataloader()) == ["ann/11", "bob/06"]
+
+
+def test_ranks_share_an_epoch(make_data):
+    names = []
+    for rank in range(2):
+        data = make_data(balance=1.0)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        loader = data.train_dataloader()
+        names.append(ids_of(loader))
+        assert len(loader) == len(list(loader.batch_sampler))
+    assert len(set(names[0]) & set(names[1])) == 0
+    assert len(names[0]) + len(names[1]) == 16
+
+
+def test_lightning_moves_a_batch_with_its_text(make_data):
+    batch = next(iter(make_data().train_dataloader()))
+    moved = move_data_to_device(batch, torch.device("meta"))
+    assert isinstance(moved, Batch)
+    assert moved.ids == batch.ids
+    assert {moved.waveforms.device.type, moved.references.device.type, moved.speakers.device.type, moved.frame_lengths.device.type} == {
+        "meta"
+    }
+    assert all(value.device.type == "meta" for value in vars(moved.text).values())
+    assert batch.waveforms.device.type == "cpu"
+
+
+class TwoProcesses(lightning.LightningModule):
+    """Gathers what both ranks saw; fails where they don't share the epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: list[int] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        self.seen += [hash_of(name) for name in batch.ids]
+        return self.weight.sum() * 0
+
+    def on_train_epoch_end(self) -> None:
+        counts = self.all_gather(torch.tensor([len(self.seen)]))
+        padded = torch.nn.functional.pad(torch.tensor(self.seen), (0, int(counts.max()) - len(self.seen)), value=-1)
+        everything = self.all_gather(padded).flatten()
+        assert sorted(everything[everything >= 0].tolist()) == sorted(
+            hash_of(clip.id) for clip in self.trainer.datamodule.utterances("train")
+        )
+        self.seen.clear()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD([self.weight], 0.1)
+
+
+def hash_of(name: str) -> int:
+    return int.from_bytes(name.encode()[-6:], "big")
+
+
+def two_processes(data: SpeechDataModule, **options: object) -> None:
+    lightning.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp_fork",
+        max_epochs=2,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        **options,
+    ).fit(TwoProcesses(), data)
+
+
+def test_two_real_processes_share_each_epoch(make_data):
+    two_processes(make_data(balance=1.0), use_distributed_sampler=False)
+
+
+def test_lightnings_own_sharding_is_refused(make_data):
+    with pytest.raises(Exception, match="use_distributed_sampler=false"):
+        two_processes(make_data(balance=1.0), use_distributed_sampler=True)
+
+
+def test_the_shipped_config_builds_it(small_set):
+    config = OmegaConf.load(Path(__file__).parents[2] / "conf/data/default.yaml")
+    whole = OmegaConf.create(
+        {
+            "paths": {"prepared": str(small_set.root.parent)},
+            "audio": {"sample_rate": 8000, "hop_length": 80},
+            "text": {"_target_": "builtins.dict"},
+            "seed": 3,
+            "data": config,
+        }
+    )
+    whole.data.root = str(small_set.root)
+    whole.data.speakers = ["bob"]
+    data = hydra.utils.instantiate(whole.data)
+    assert isinstance(data, SpeechDataModule)
+    assert data.speakers == ["bob"]
+    assert data.reference_frames == 300
+    assert json.loads((small_set.root / "manifest.jsonl").read_text().splitlines()[0])["sample_rate"] == data.sample_rate
