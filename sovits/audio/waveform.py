@@ -20,8 +20,8 @@ PEAK = 10 ** (-1 / 20)
 """Highest sample after loudness normalisation: -1 dBFS, so that a lossy copy does not clip."""
 LOUDNESS_BLOCK = 0.4
 """Seconds of the gating block of ITU-R BS.1770-4."""
-_LONGEST_OGG_PAGE = 27 + 255 + 255 * 255
-_OGG_END_OF_STREAM = 4
+_OGG_HEADER = 27
+_LONGEST_OGG_PAGE = _OGG_HEADER + 255 + 255 * 255
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _WRITERS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".mp3": ("MP3", "MPEG_LAYER_III"), ".ogg": ("OGG", "VORBIS"), ".opus": ("OGG", "OPUS")}
 
@@ -86,14 +86,17 @@ def _missing_wav_bytes(path: Path) -> int:
 
 
 def _lacks_ogg_end(path: Path) -> bool:
-    """Whether an Ogg file's last page is not marked as such (RFC 3533); libsndfile would read what is there, or find no length."""
+    """Whether an Ogg file's last page is cut, or not marked as the last (RFC 3533); libsndfile would read what is there, or find no length."""
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
             return False
         file.seek(max(path.stat().st_size - _LONGEST_OGG_PAGE, 0))
-        tail = file.read()
-    page = tail.rfind(b"OggS")
-    return not (0 <= page < len(tail) - 5 and tail[page + 5] & _OGG_END_OF_STREAM)
+        page = file.read()
+    page = page[page.rfind(b"OggS") :]
+    if len(page) < _OGG_HEADER:
+        return True
+    end_of_stream, segments = page[5] & 4, page[26]
+    return not end_of_stream or len(page) < _OGG_HEADER + segments + sum(page[_OGG_HEADER : _OGG_HEADER + segments])
 
 
 def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> Path:

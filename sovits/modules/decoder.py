@@ -86,7 +86,7 @@ class UpsamplingDecoder(nn.Module):
         for rate, upsample, blocks in zip(self.upsample_rates, self.upsamples, self.blocks, strict=True):
             hidden = upsample(leaky(hidden) * mask)
             mask = mask.repeat_interleave(rate, dim=-1)
-            hidden = torch.stack([block(hidden, mask) for block in blocks]).mean(0)  # type: ignore[union-attr]
+            hidden = torch.stack([block(hidden, mask) for block in blocks]).mean(0)  # type: ignore[attr-defined]
         return self.head(leaky(hidden), mask)
 
 

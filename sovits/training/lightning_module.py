@@ -84,7 +84,7 @@ class VoiceTraining(LightningModule):
         return [generator, discriminator], [self.schedule(generator), self.schedule(discriminator)]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[misc]
+        generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[misc, attr-defined]
         output, voices = self._forward(batch)
         real = self._real_slices(batch, output)
         adversary = self.generator_step >= self.adversary_from

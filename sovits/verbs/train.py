@@ -30,7 +30,6 @@ def train(config: DictConfig) -> Path:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
-    log.info(data.summary())
     training = build_training(config, data.speakers)
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]

@@ -1,0 +1,50 @@
+"""The console script, as a user's shell calls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sovits import __version__
+from sovits.cli import VERBS
+
+
+def sovits(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "sovits.cli", *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def test_help_names_every_verb(tmp_path: Path) -> None:
+    done = sovits("--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert all(f"  {verb}" in done.stdout for verb in VERBS)
+    assert sovits("--version", folder=tmp_path).stdout.strip() == __version__
+
+
+def test_an_unknown_verb_lists_the_known_ones(tmp_path: Path) -> None:
+    done = sovits("trian", folder=tmp_path)
+    assert done.returncode == 1
+    assert "no verb 'trian'" in done.stderr and "train" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "data.rot=x"], ["data.rot"]),
+        (["train", "experiment=nonesuch"], ["nonesuch", "few_shot"]),
+        (["train", "data.root=nowhere"], ["nowhere", "sovits prepare recordings=DIR"]),
+        (["train", "resume=nowhere.ckpt"], ["nowhere.ckpt"]),
+        (["prepare", "recordings=nowhere"], ["nowhere"]),
+        (["evaluate"], ["checkpoint"]),
+        (["evaluate", "checkpoint=nowhere.ckpt"], ["nowhere.ckpt"]),
+        (["synthesize", "checkpoint=nowhere.ckpt", "speaker=a", "text=hi", "output=x.wav"], ["nowhere.ckpt"]),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence_without_a_traceback(arguments: list[str], told: list[str], tmp_path: Path) -> None:
+    done = sovits(*arguments, folder=tmp_path)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in output, output
+    assert all(part in output for part in told), output
