@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
     """``run``, with a mistake of the user's printed as its sentence instead of a traceback."""
 
     def task(config: DictConfig) -> Any:
-        logging.captureWarnings(True)
+        _hush()
         try:
             return run(config)
         except SovitsError as error:
@@ -79,6 +80,15 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
             raise SystemExit(f"sovits {verb}: {cause}") from None
 
     return task
+
+
+def _hush() -> None:
+    """Leaves warnings to the log file, and out of it what a user can do nothing about."""
+    logging.captureWarnings(True)
+    # Advertisements and notes on hardware that is not there.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (".*LeafSpec.*", ".*pkg_resources is deprecated.*", ".*smaller than the logging interval.*", ".*does not have many workers.*"):
+        warnings.filterwarnings("ignore", message)
 
 
 def _user_mistake(error: BaseException | None) -> SovitsError | None:

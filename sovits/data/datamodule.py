@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class SpeechDataModule(lightning.LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         limit_utterances: int | None = None,
+        seconds_per_speaker: float | None = None,
+        evaluate_on_train: bool = False,
         evaluation_clips: int = 4,
         cache_megabytes: float = 512,
         pin_memory: bool = False,
@@ -64,6 +67,8 @@ class SpeechDataModule(lightning.LightningDataModule):
             num_workers: processes that read ahead; the batches don't depend on it.
             seed: of order and references.
             limit_utterances: keep only so many clips of each speaker and split, the first of the manifest.
+            seconds_per_speaker: keep only so much speech of each speaker to train on, the first clips of the manifest that fit.
+            evaluate_on_train: the training clips are the val and test clips too, to see what is learned by heart.
             evaluation_clips: most clips of a val or test batch.
             cache_megabytes: of decoded audio kept in memory, in each worker process.
             pin_memory: page-locked batches, for faster copies to a GPU.
@@ -72,7 +77,8 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.root, self.front_end, self.sample_rate, self.hop_length = Path(root), front_end, sample_rate, hop_length
         self.frame_budget, self.max_clips, self.evaluation_clips = frame_budget, max_clips, evaluation_clips
         self.reference_frames = max(1, round(reference_seconds * sample_rate / hop_length))
-        self.balance, self.seed, self.limit_utterances = balance, seed, limit_utterances
+        self.balance, self.seed = balance, seed
+        self.limit_utterances, self.seconds_per_speaker, self.evaluate_on_train = limit_utterances, seconds_per_speaker, evaluate_on_train
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.refused: dict[str, str] = {}
         """Why each utterance that training can't use was set aside, by id; known after ``setup``."""
@@ -192,13 +198,19 @@ class SpeechDataModule(lightning.LightningDataModule):
         return [str(speaker)] if speaker is not None else speakers and [str(name) for name in speakers]
 
     def _chosen(self, split: str) -> list[Utterance]:
-        left: dict[str, int | None] = dict.fromkeys(self.speakers, self.limit_utterances)
+        if self.evaluate_on_train:
+            split = "train"
+        seconds = self.seconds_per_speaker if split == "train" else None
+        clips_left = dict.fromkeys(self.speakers, math.inf if self.limit_utterances is None else self.limit_utterances)
+        seconds_left = dict.fromkeys(self.speakers, math.inf if seconds is None else seconds)
         chosen = []
         for utterance in self.manifest.utterances:
-            room = left.get(utterance.speaker, 0)
-            if utterance.split == split and room != 0:
-                chosen.append(utterance)
-                left[utterance.speaker] = None if room is None else room - 1
+            name = utterance.speaker
+            if utterance.split != split or not clips_left.get(name) or utterance.duration > seconds_left[name]:
+                continue
+            chosen.append(utterance)
+            clips_left[name] -= 1
+            seconds_left[name] -= utterance.duration
         return chosen
 
     def _of(self, speaker: str) -> list[Clip]:

@@ -14,6 +14,10 @@ from sovits.errors import SovitsError
 
 PROBED_EPOCHS = 4
 """Epochs packed in advance to find how many batches an epoch needs."""
+POOL_BATCHES = 64
+"""Clips sorted together, in full batches; fewer mix lengths better, more pad less."""
+SORTING_NOISE = 0.03
+"""Relative error of the lengths that are sorted by, or clips would meet the same neighbours in every epoch."""
 
 
 class Draw(NamedTuple):
@@ -104,7 +108,6 @@ class FrameBudgetBatchSampler(BatchSampler):
         max_clips: int,
         rank: int = 0,
         world_size: int = 1,
-        pool_clips: int = 512,
     ) -> None:
         """
         Args:
@@ -114,7 +117,6 @@ class FrameBudgetBatchSampler(BatchSampler):
             max_clips: most clips of a batch on one rank.
             rank: this process among ``world_size``.
             world_size: processes that share an epoch.
-            pool_clips: clips sorted together; fewer mix lengths better, more pad less.
 
         Raises:
             SovitsError: another sampler, or a clip over the budget.
@@ -127,7 +129,7 @@ class FrameBudgetBatchSampler(BatchSampler):
         if max(frames) > frame_budget:
             raise SovitsError(f"A clip of {max(frames)} frames is over data.frame_budget={frame_budget}; raise it or leave the clip out.")
         super().__init__(sampler, batch_size=max_clips, drop_last=False)  # type: ignore[arg-type]
-        self.frames, self.frame_budget, self.max_clips, self.pool_clips = list(frames), frame_budget, max_clips, pool_clips
+        self.frames, self.frame_budget, self.max_clips = list(frames), frame_budget, max_clips
         self.rank, self.world_size = rank, world_size
         self.start = 0
         """Batches of this rank that the next ``iter`` leaves out: where a resumed epoch goes on."""
@@ -148,7 +150,7 @@ class FrameBudgetBatchSampler(BatchSampler):
 
     def fingerprint(self) -> str:
         """A short hash of all that the order of batches depends on: two samplers with the same one give the same epochs."""
-        facts = (*self.sampler.facts(), self.frames, self.frame_budget, self.max_clips, self.pool_clips, self.world_size)
+        facts = (*self.sampler.facts(), self.frames, self.frame_budget, self.max_clips, self.world_size)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
@@ -162,12 +164,13 @@ class FrameBudgetBatchSampler(BatchSampler):
 
     def _pack(self, draws: list[Draw], epoch: int) -> list[list[Draw]]:
         random = np.random.default_rng([self.sampler.seed, epoch, 1])
+        pool_size = POOL_BATCHES * self.max_clips
         batches = []
-        for first in range(0, len(draws), self.pool_clips):
-            pool = draws[first : first + self.pool_clips]
-            # A little chance in the sorting, or clips would meet the same neighbours in every epoch.
-            keys = [self._length(draw) * factor for draw, factor in zip(pool, random.uniform(0.95, 1.05, len(pool)), strict=True)]
-            batches += self._cut([pool[position] for position in np.argsort(keys, kind="stable")])
+        for first in range(0, len(draws), pool_size):
+            pool = draws[first : first + pool_size]
+            noise = random.uniform(1 - SORTING_NOISE, 1 + SORTING_NOISE, len(pool))
+            order = np.argsort(noise * [self._length(draw) for draw in pool], kind="stable")
+            batches += self._cut([pool[position] for position in order])
         return batches
 
     def _cut(self, draws: list[Draw]) -> list[list[Draw]]:

@@ -17,7 +17,7 @@ from sovits.data.manifest import Word
 from sovits.data.vad import Stretch
 from sovits.text.language import HAN_CHARACTER
 
-_SENTENCE = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bProf)(?<!\bvs)[.!?…]+["'”’)\]]*\s+|[。！？…]+["'”’）》」』]*\s*""")
+_SENTENCE = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bProf)(?<!\bvs)[.!?…]+["'”’)\]]*\s+(?![a-z])|[。！？…]+["'”’）》」』]*\s*""")
 _SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]）》」』]*$""")
 _SENTENCE_BONUS = 0.5
 """Seconds by which a pause after a sentence counts as longer than one within."""

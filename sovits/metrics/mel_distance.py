@@ -21,7 +21,9 @@ def mel_distance(predicted: Mel, target: Mel) -> float:
     """
     first, second = _array(predicted), _array(target)
     if first.shape != second.shape:
-        raise ValueError(f"Time-aligned mels must have one shape, not {first.shape} and {second.shape}; use warped_mel_distance for free speech.")
+        raise ValueError(
+            f"Time-aligned mels must have one shape, not {first.shape} and {second.shape}; use warped_mel_distance for free speech."
+        )
     return float(np.abs(first - second).mean())
 
 

@@ -97,4 +97,6 @@ class MosProxy(PerSpeakerMetric):
         known = self.count > 0
         means = self.totals / self.count.unsqueeze(-1)
         overall = self.figures("mos_proxy", means[:, 0], known)
-        return overall | {f"mos_proxy_{name}": means[known, column].mean() for column, name in ((1, "signal"), (2, "background"), (3, "p808"))}
+        return overall | {
+            f"mos_proxy_{name}": means[known, column].mean() for column, name in ((1, "signal"), (2, "background"), (3, "p808"))
+        }

@@ -28,7 +28,9 @@ def as_samples(clip: Clip, sample_rate: int, wanted_rate: int) -> np.ndarray:
     samples = clip.detach().cpu().float().numpy() if isinstance(clip, Tensor) else np.asarray(clip, dtype=np.float32)
     samples = samples.reshape(-1)
     if not np.isfinite(samples).all():
-        raise SovitsError("A clip to be scored holds NaN or infinite samples; the model has diverged: lower the learning rate or resume earlier.")
+        raise SovitsError(
+            "A clip to be scored holds NaN or infinite samples; the model has diverged: lower the learning rate or resume earlier."
+        )
     if sample_rate != wanted_rate and samples.size:
         samples = resample(samples, sample_rate, wanted_rate)
     return np.clip(samples, -1.0, 1.0).astype(np.float32)
@@ -67,7 +69,9 @@ class PerSpeakerMetric(Metric):
             SovitsError: the metric was not made for that speaker.
         """
         if speaker not in self._rows:
-            raise SovitsError(f"The metric was made for {', '.join(self.speakers)} and was given '{speaker}'; add it to the metric's speakers.")
+            raise SovitsError(
+                f"The metric was made for {', '.join(self.speakers)} and was given '{speaker}'; add it to the metric's speakers."
+            )
         return self._rows[speaker]
 
     def figures(self, name: str, values: Tensor, known: Tensor) -> dict[str, Tensor]:

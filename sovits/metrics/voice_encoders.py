@@ -79,12 +79,17 @@ class SpeechBrainEncoder:
     def __init__(self, source: str, savedir: str | None = None, device: str = "cpu", sample_rate: int = 16000) -> None:
         from speechbrain.inference.speaker import EncoderClassifier
 
+        overrides = {}
         local = Path(source).expanduser()
         if local.is_dir():
             source = savedir = str(local.resolve())
+            # A published file names its weights by their place on the hub; these lie beside it.
+            overrides["pretrained_path"] = source
         try:
-            self.network = EncoderClassifier.from_hparams(source=source, savedir=savedir, run_opts={"device": device})
-        except (OSError, ValueError, RuntimeError) as error:
+            self.network = EncoderClassifier.from_hparams(
+                source=source, savedir=savedir, overrides=overrides, overrides_must_match=False, run_opts={"device": device}
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise SovitsError(
                 f"The speaker encoder '{source}' could not be loaded ({error}); give a folder with hyperparams.yaml, or a hub name and network."
             ) from error

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from sovits.audio.spectrogram import LOG_FLOOR
+from sovits.audio.spectrogram import LOG_FLOOR, MelSpectrogram
 from sovits.reporting.fonts import drawable, fonts
 
 NICE_HERTZ = (0, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
@@ -41,6 +41,12 @@ class MelScale:
     hop_length: int
     f_min: float = 0.0
     f_max: float | None = None
+
+    @classmethod
+    def of(cls, mel_spectrogram: MelSpectrogram) -> MelScale:
+        """The scale of what ``mel_spectrogram`` makes."""
+        transform = mel_spectrogram.transform
+        return cls(mel_spectrogram.sample_rate, mel_spectrogram.hop_length, transform.f_min, transform.f_max)
 
     @property
     def seconds_per_frame(self) -> float:
@@ -137,7 +143,9 @@ def _draw_mel(axis: Axes, mel: np.ndarray, scale: MelScale, limits: tuple[float,
     n_mels, frames = mel.shape
     # Frame i is centred on (i + 1/2) hops, so that the picture begins at 0 s and ends with the clip.
     extent = (0.0, frames * scale.seconds_per_frame, -0.5, n_mels - 0.5)
-    image = axis.imshow(mel, origin="lower", aspect="auto", extent=extent, cmap=COLOURS, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    image = axis.imshow(
+        mel, origin="lower", aspect="auto", extent=extent, cmap=COLOURS, vmin=limits[0], vmax=limits[1], interpolation="nearest"
+    )
     shown = [hertz for hertz in NICE_HERTZ if -0.5 <= scale.band(hertz, n_mels) <= n_mels - 0.5]
     axis.set_yticks([scale.band(hertz, n_mels) for hertz in shown], [str(hertz) for hertz in shown])
     return image
@@ -145,7 +153,9 @@ def _draw_mel(axis: Axes, mel: np.ndarray, scale: MelScale, limits: tuple[float,
 
 def _draw_alignment(axis: Axes, weights: np.ndarray, symbols: Sequence[str], seconds: float, height: float) -> None:
     extent = (0.0, seconds, len(symbols) - 0.5, -0.5)
-    axis.imshow(weights, aspect="auto", extent=extent, cmap="Blues", vmin=0.0, vmax=max(float(weights.max()), 1e-6), interpolation="nearest")
+    axis.imshow(
+        weights, aspect="auto", extent=extent, cmap="Blues", vmin=0.0, vmax=max(float(weights.max()), 1e-6), interpolation="nearest"
+    )
     step = math.ceil(len(symbols) / MOST_PHONES_NAMED)
     size = min(9.0, 0.8 * 72 * height / math.ceil(len(symbols) / step))
     named = range(0, len(symbols), step)

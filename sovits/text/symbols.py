@@ -16,17 +16,22 @@ EDGE = "<edge>"
 SPACE = "<space>"
 """Between two words with no punctuation between them: where an unpunctuated pause can go."""
 
+
+def _each(symbols: str) -> tuple[str, ...]:
+    return tuple(symbols.split())
+
+
 PUNCTUATION = (",", ".", "!", "?", ";", ":", "…", "—")
 
-ENGLISH_CONSONANTS = tuple("p b t d k ɡ f v θ ð s z ʃ ʒ h tʃ dʒ m n ŋ l ɹ j w ɾ ʔ n̩ r x ɬ".split())
-ENGLISH_VOWELS = tuple("i iː ɪ ᵻ ɛ æ a aː ɐ ɑː ɑ̃ ɒ ɔ ɔː o oː ʊ uː ʌ ə ɚ ɜː eɪ aɪ ɔɪ aʊ oʊ əʊ eə ʊə u e ɑ ɔ̃ ɛ̃ ɜ".split())
+ENGLISH_CONSONANTS = _each("p b t d k ɡ f v θ ð s z ʃ ʒ h tʃ dʒ m n ŋ l ɹ j w ɾ ʔ n̩ r x ɬ")
+ENGLISH_VOWELS = _each("i iː ɪ ᵻ ɛ æ a aː ɐ ɑː ɑ̃ ɒ ɔ ɔː o oː ʊ uː ʌ ə ɚ ɜː eɪ aɪ ɔɪ aʊ oʊ əʊ eə ʊə u e ɑ ɔ̃ ɛ̃ ɜ")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 
-MANDARIN_INITIALS = tuple("b p m f d t n l g k h j q x zh ch sh r z c s".split())
-MANDARIN_FINALS = tuple(
-    # ii is the vowel of zi, ci, si; iii that of zhi, chi, shi, ri; v is ü; the last three are the interjections m, n and ng.
-    "a o e ê ai ei ao ou an en ang eng ong er i ii iii ia io ie iao iou ian in iang ing iong "
-    "u ua uo uai uei uan uen uang ueng v ve van vn m̩ n̩ ŋ̩".split()
+MANDARIN_INITIALS = _each("b p m f d t n l g k h j q x zh ch sh r z c s")
+# ii is the vowel of zi, ci, si; iii that of zhi, chi, shi, ri; v is ü; the last three are the interjections m, n and ng.
+MANDARIN_FINALS = _each(
+    "a o e ê ai ei ao ou an en ang eng ong er i ii iii ia io ie iao iou ian in iang ing iong u ua uo uai uei uan uen uang ueng v "
+    "ve van vn m̩ n̩ ŋ̩"
 )
 
 SYMBOLS: tuple[str, ...] = (
@@ -66,4 +71,6 @@ def check_sizes(vocabulary: int, tones: int, languages: int) -> None:
     """
     for key, declared, table in (("vocabulary", vocabulary, SYMBOLS), ("tones", tones, TONES), ("languages", languages, LANGUAGES)):
         if declared < len(table):
-            raise SovitsError(f"text.{key}={declared} is smaller than the {len(table)} entries of its table; set text.{key}={len(table)} or more.")
+            raise SovitsError(
+                f"text.{key}={declared} is smaller than the {len(table)} entries of its table; set text.{key}={len(table)} or more."
+            )

@@ -33,6 +33,9 @@ def train(config: DictConfig) -> Path:
     training = build_training(config, data.speakers)
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
+    for logger in loggers:
+        logger.log_hyperparams(training.carried_config)
+    log.info("Parameters in millions: %s", _sizes(training))
     trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers, _convert_="all")
     checkpoint = Path(config.paths.run) / "checkpoints" / "last.ckpt"
     if training.steps:
@@ -62,6 +65,12 @@ def carried_config(config: DictConfig, training: VoiceTraining) -> dict[str, Any
     if encoder is not None:
         plain["model"]["semantic_encoder"] |= {"source": None, "architecture": encoder.architecture}
     return plain
+
+
+def _sizes(training: VoiceTraining) -> str:
+    """``decoder 3.8, flow 1.9, ...``."""
+    parts = [*training.synthesizer.named_children(), ("discriminators", training.discriminators)]
+    return ", ".join(f"{name} {sum(weight.numel() for weight in part.parameters()) / 1e6:.1f}" for name, part in parts)
 
 
 def _existing(resume: str | None) -> str | None:

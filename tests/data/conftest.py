@@ -78,3 +78,56 @@ def make_data(small_set: SmallSet) -> Callable[..., SpeechDataModule]:
 @pytest.fixture
 def front_end() -> Callable[..., EncodedText]:
     return letters
+
+
+@pytest.fixture(scope="session")
+def rehearsed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a tiny Whisper checkpoint that hears given sentences at given times of every 30 s window, whatever the sound.
+
+    No block adds to the residual. Position ``i`` of the decoder points at the token to write there, and its cross-attention at the time
+    to hear it: decoding, time stamps and alignment are Whisper's own.
+    """
+    import torch
+    from torch.nn.functional import layer_norm, normalize
+    from whisper.model import ModelDimensions, Whisper
+    from whisper.tokenizer import get_tokenizer
+
+    def make(*sentences: tuple[str, float, float], language: str = "en") -> Path:
+        width = 128
+        tokenizer = get_tokenizer(True, language=language, task="transcribe")
+        # What follows the start token alone is the language; then comes the task, which is given, and the first time stamp.
+        written, times = [tokenizer.to_language_token(language), 0, tokenizer.timestamp_begin], [0.0, 0.0, 0.0]
+        for text, start, end in sentences:
+            tokens = tokenizer.encode(" " + text)
+            written += tokens
+            times += [start + (end - start) * index / len(tokens) for index in range(len(tokens))]
+        written += [tokenizer.timestamp_begin + round(end / 0.02), tokenizer.eot]
+        times += [end, end]
+
+        torch.manual_seed(0)
+        dimensions = ModelDimensions(80, 1500, width, 2, 1, 51865, 448, width, 2, 1)
+        model = Whisper(dimensions)
+        directions = normalize(torch.randn(51865, width), dim=-1)
+        attention = model.decoder.blocks[0].cross_attn
+        with torch.no_grad():
+            for parameter in [*model.encoder.conv1.parameters(), *model.encoder.conv2.parameters()]:
+                parameter.zero_()
+            for block in [*model.encoder.blocks, *model.decoder.blocks]:
+                outputs = [block.attn.out, block.mlp[2], *([block.cross_attn.out] if block.cross_attn is not None else [])]
+                for parameter in (parameter for output in outputs for parameter in output.parameters()):
+                    parameter.zero_()
+            model.decoder.token_embedding.weight.copy_(directions)
+            model.decoder.positional_embedding.copy_(20 * directions[tokenizer.eot])
+            model.decoder.positional_embedding[: len(written)] = 20 * directions[written]
+            model.decoder.ln.weight.fill_(10)
+            # Without sound the encoder gives its positions, 50 a second: those are the keys, and the queries are solved for.
+            keys = layer_norm(model.encoder.positional_embedding, [width])
+            queries = layer_norm(20 * directions[written], [width])
+            attention.key.weight.copy_(torch.eye(width))
+            attention.query.weight.copy_((torch.linalg.pinv(queries) @ (3 * keys[[round(time * 50) for time in times]])).T)
+            attention.query.bias.zero_()
+        path = tmp_path_factory.mktemp("whisper") / "rehearsed.pt"
+        torch.save({"dims": vars(dimensions), "model_state_dict": model.state_dict()}, path)
+        return path
+
+    return make

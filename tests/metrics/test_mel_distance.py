@@ -17,8 +17,10 @@ def every_path(rows: int, columns: int) -> list[list[tuple[int, int]]]:
         return [[(0, 0)]]
     paths = []
     for down, right in ((1, 0), (0, 1), (1, 1)):
-        if rows > down and columns > right or (rows - down, columns - right) == (1, 1):
-            paths += [[*path, (rows - 1, columns - 1)] for path in every_path(rows - down, columns - right) if rows > down and columns > right]
+        if (rows > down and columns > right) or (rows - down, columns - right) == (1, 1):
+            paths += [
+                [*path, (rows - 1, columns - 1)] for path in every_path(rows - down, columns - right) if rows > down and columns > right
+            ]
     return paths
 
 
@@ -80,4 +82,6 @@ def test_speakers_weigh_the_same_and_ranks_add_up(kind: type[MelDistance]) -> No
     assert figures[f"{name}/a"].item() == pytest.approx(np.mean(single[:2]))
     assert figures[name].item() == pytest.approx((np.mean(single[:2]) + single[2]) / 2)
     assert set(figures) == {name, f"{name}/a", f"{name}/b"}
-    assert {key: value.item() for key, value in left.compute().items()} == pytest.approx({key: value.item() for key, value in figures.items()})
+    assert {key: value.item() for key, value in left.compute().items()} == pytest.approx(
+        {key: value.item() for key, value in figures.items()}
+    )

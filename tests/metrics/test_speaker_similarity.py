@@ -145,20 +145,47 @@ def test_real_speakers_are_told_apart(real_speech: Path) -> None:
         assert figures[f"speaker_similarity/{speaker}"] < 0.65
 
 
+HYPERPARAMETERS = """
+pretrained_path: somebody/on-the-hub
+compute_features: !new:speechbrain.lobes.features.Fbank
+    n_mels: 20
+mean_var_norm: !new:speechbrain.processing.features.InputNormalization
+    norm_type: sentence
+    std_norm: False
+embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
+    input_size: 20
+    channels: [8, 8, 8, 8, 24]
+    kernel_sizes: [5, 3, 3, 3, 1]
+    dilations: [1, 2, 3, 4, 1]
+    attention_channels: 8
+    lin_neurons: 12
+    res2net_scale: 4
+    se_channels: 8
+classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier
+    input_size: 12
+    out_neurons: 2
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+    classifier: !ref <classifier>
+label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        embedding_model: !ref <embedding_model>
+    paths:
+        embedding_model: !ref <pretrained_path>/embedding_model.ckpt
+"""
+
+
 @pytest.fixture
 def tiny_speechbrain(tmp_path: Path) -> Path:
-    """A speaker encoder as speechbrain publishes them, with random weights."""
-    (tmp_path / "hyperparams.yaml").write_text(
-        "compute_features: !new:speechbrain.lobes.features.Fbank\n    n_mels: 20\n"
-        "mean_var_norm: !new:speechbrain.processing.features.InputNormalization\n    norm_type: sentence\n    std_norm: False\n"
-        "embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN\n"
-        "    input_size: 20\n    channels: [8, 8, 8, 8, 24]\n    kernel_sizes: [5, 3, 3, 3, 1]\n    dilations: [1, 2, 3, 4, 1]\n"
-        "    attention_channels: 8\n    lin_neurons: 12\n    res2net_scale: 4\n    se_channels: 8\n"
-        "classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier\n    input_size: 12\n    out_neurons: 2\n"
-        "modules:\n    compute_features: !ref <compute_features>\n    mean_var_norm: !ref <mean_var_norm>\n"
-        "    embedding_model: !ref <embedding_model>\n    classifier: !ref <classifier>\n"
-        "label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder\n"
-    )
+    """A speaker encoder in the layout speechbrain publishes them in, with random weights."""
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+
+    sizes = {"channels": [8, 8, 8, 8, 24], "attention_channels": 8, "lin_neurons": 12, "res2net_scale": 4, "se_channels": 8}
+    torch.save(ECAPA_TDNN(20, **sizes).state_dict(), tmp_path / "embedding_model.ckpt")
+    (tmp_path / "hyperparams.yaml").write_text(HYPERPARAMETERS)
     return tmp_path
 
 
@@ -168,7 +195,8 @@ def test_speechbrain_encoder_from_a_local_folder(tiny_speechbrain: Path) -> None
     loud, short = (np.random.default_rng(0).uniform(-0.5, 0.5, size).astype(np.float32) for size in (RATE, 50))
     assert np.linalg.norm(encoder(loud)) == pytest.approx(1.0, abs=1e-5)
     assert np.linalg.norm(encoder(short)) == pytest.approx(1.0, abs=1e-5)
-    np.testing.assert_allclose(encoder(loud), encoder(loud))
+    # Another instance has other random weights until the file's are loaded.
+    np.testing.assert_allclose(SpeechBrainEncoder(str(tiny_speechbrain))(loud), encoder(loud), atol=1e-6)
     assert not encoder(np.zeros(RATE, dtype=np.float32)).any()
 
 

@@ -28,7 +28,8 @@ def metrics(tmp_path: Path) -> Path:
 
 def test_sparse_columns_keep_their_steps(metrics: Path) -> None:
     curves = read_curves(metrics)
-    assert "epoch" not in curves and "step" not in curves
+    assert "epoch" not in curves
+    assert "step" not in curves
     steps, values = curves["train/generator/mel"]
     assert len(steps) == 100
     assert values[9] == pytest.approx(0.2)

@@ -44,5 +44,7 @@ def normalize(text: str, language: str | None = None) -> str:
     normalized = _LEFTOVER.sub(" ", read_capitals(" ".join("".join(spoken).split())))
     normalized = _SPACE_BEFORE_STOP.sub("", " ".join(normalized.split()))
     if not (LATIN_LETTER.search(normalized) or HAN_CHARACTER.search(normalized)):
-        raise SovitsError(f"The text {text[:40]!r} has nothing to say, only punctuation or symbols; give at least one word of English or Mandarin.")
+        raise SovitsError(
+            f"The text {text[:40]!r} has nothing to say, only punctuation or symbols; give at least one word of English or Mandarin."
+        )
     return normalized

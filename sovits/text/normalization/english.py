@@ -14,11 +14,14 @@ from sovits.text.normalization.units import AREAS, CURRENCIES, CURRENCY, UNIT, U
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 _MONTH = "(?P<month>" + "|".join(MONTHS) + ")"
 _DAY = r"(?P<day>[12]\d|3[01]|0?[1-9])"
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*"
-_SIGNED = rf"(?:(?<![\w)])-\s?)?{_NUMBER}"
+# Where a number begins: a search that starts inside one would be wrong, and quadratic in its length.
+_START = r"(?<!\d)(?<!\d[.,])"
+_SIGN = r"(?P<sign>(?<![\w)])-\s?)?"
+_SIGNED = rf"(?:(?<![\w)])-\s?)?{_START}{_NUMBER}"
 _YEAR = r"(?:1[1-9]\d\d|20\d\d)"
 _MAGNITUDES = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "B": "billion", "bn": "billion", "T": "trillion"}
 _SYMBOLS = {
@@ -149,9 +152,11 @@ _RULES: list[Rule] = [
     (re.compile(r"(?<![\d.,])\d{10,11}(?<!000)(?![.,]\d|\d)"), _phone),
     (re.compile(r"(?<=\b(?i:call|dial) )\d{3}\b(?![.,]\d)"), _phone),
     # Prices.
-    (re.compile(rf"(?P<sign>(?<![\w)])-\s?)?(?P<before>{CURRENCY})\s?(?P<amount>{_NUMBER})(?P<after>)"
+    (re.compile(rf"(?P<before>{CURRENCY})(?P<low>{_NUMBER})\s?[-~]\s?(?:{CURRENCY})?(?P<high>{_NUMBER})"),
+     lambda match: f"{numbers.decimal(match['low'])} to {numbers.decimal(match['high'])} {CURRENCIES[match['before']].many}"),
+    (re.compile(rf"{_SIGN}(?P<before>{CURRENCY})\s?(?P<amount>{_NUMBER})(?P<after>)"
                 r"(?P<magnitude>(?:[kKmMBT]|bn)\b|\s(?:thousand|million|billion|trillion)\b)?"), _price),
-    (re.compile(rf"(?P<sign>(?<![\w)])-\s?)?(?P<amount>{_NUMBER})(?P<before>)(?P<magnitude>)\s?(?P<after>{CURRENCY})(?![\w])"), _price),
+    (re.compile(rf"{_SIGN}{_START}(?P<amount>{_NUMBER})(?P<before>)(?P<magnitude>)\s?(?P<after>{CURRENCY})(?![\w])"), _price),
     # Numbers with something behind them.
     (re.compile(r"(?<=[\d%])\s?[-~]\s?(?=\d)(?!\d+(?:\.\d+)?\s?=)"), lambda _: " to "),
     (re.compile(r"(?<![\d/.,])(?:24/7|9/11)(?![\d/])"), lambda match: " ".join(map(numbers.cardinal, match[0].split("/")))),
@@ -164,7 +169,7 @@ _RULES: list[Rule] = [
     (re.compile(r"(?<!\d)(?P<feet>\d)'\s?(?P<inches>\d{1,2})(?:\"|'')"),
      lambda match: f"{numbers.cardinal(match['feet'])} foot {numbers.cardinal(match['inches'])}"),
     (re.compile(r"(?<=\d)x(?=\d)"), lambda _: " by "),
-    (re.compile(r"(?<=[A-Za-z])\d+(?![\d.,]*\.?\d)|\d+(?=[A-Za-z])"), _attached),
+    (re.compile(r"(?<=[A-Za-z])\d+(?![\d.,]*\.?\d)|(?<![\d.,])\d+(?=[A-Za-z])"), _attached),
     (re.compile(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\d)\sx\s(?=\d)"), lambda _: " times "),
     (re.compile(r"(?<=\d)\s?-\s?(?=\d)"), lambda _: " minus "),
     (re.compile(r"(?<=\d)\s?/\s?(?=\d)"), lambda _: " over "),

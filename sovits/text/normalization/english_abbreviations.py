@@ -21,8 +21,10 @@ _WORDS = {
     "Sept": "September", "Oct": "October", "Nov": "November", "Dec": "December", "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday",
     "Wed": "Wednesday", "Thu": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday",
 }  # fmt: skip
-_BEFORE_NUMBERS = {"No": "Number", "no": "number", "Nos": "Numbers", "nos": "numbers", "p": "page", "pp": "pages", "vol": "volume",
-                   "Vol": "Volume", "ch": "chapter", "Ch": "Chapter", "fig": "figure", "Fig": "Figure", "ca": "circa", "Art": "Article"}  # fmt: skip
+_BEFORE_NUMBERS = {
+    "No": "Number", "no": "number", "Nos": "Numbers", "nos": "numbers", "p": "page", "pp": "pages", "vol": "volume", "Vol": "Volume",
+    "ch": "chapter", "Ch": "Chapter", "fig": "figure", "Fig": "Figure", "ca": "circa", "Art": "Article",
+}  # fmt: skip
 
 _TITLE = re.compile(rf"\b({'|'.join(_TITLES)})\.(?=\s?[A-Z])|\b(Mr|Mrs|Ms|Messrs|Prof)\b(?:\.|(?=\s[A-Z]))")
 _WORD = re.compile(rf"\b({'|'.join(_WORDS)})\.(?P<end>\s*$)?")
@@ -45,7 +47,9 @@ _ROMAN_CUE = re.compile(
     r"henry|louis|elizabeth|george|charles|edward|william|james|richard|philip|pius|john|paul|benedict|alexander|napoleon|leo)\s)$",
     re.IGNORECASE,
 )
-_RULER = re.compile(r"(?:henry|louis|elizabeth|george|charles|edward|william|james|richard|philip|pius|paul|benedict|alexander|leo)\s$", re.IGNORECASE)
+_RULER = re.compile(
+    r"(?:henry|louis|elizabeth|george|charles|edward|william|james|richard|philip|pius|paul|benedict|alexander|leo)\s$", re.IGNORECASE
+)
 
 _ADDRESS = re.compile(ADDRESS)
 _ADDRESS_PIECE = re.compile(r"[A-Za-z]+|\d+|.", re.DOTALL)

@@ -16,13 +16,19 @@ from sovits.text.normalization.units import AREAS, CURRENCIES, CURRENCY, UNIT, U
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _NUMBER = r"\d+(?:\.\d+)*"
-_SIGNED = rf"(?:(?<![A-Za-z\d)])-\s?)?{_NUMBER}"
+# Where a number begins: a search that starts inside one would be wrong, and quadratic in its length.
+_START = r"(?<!\d)(?<!\d\.)"
+_SIGN = r"(?P<sign>(?<![A-Za-z\d)])-\s?)?"
+_SIGNED = rf"(?:(?<![A-Za-z\d)])-\s?)?{_START}{_NUMBER}"
 _SYMBOLS = {
     "&": "和", "@": "艾特", "+": "加", "=": "等于", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于", "×": "乘", "÷": "除以",
     "±": "正负", "≈": "约等于", "#": "井号", "%": "百分号", "°": "度", "‰": "千分号", "$": "美元", "€": "欧元", "£": "英镑", "¥": "元",
 }  # fmt: skip
 # Words after which digits are dictated one by one.
-_DICTATED = "电话号码|电话|手机号码|手机号|手机|热线|号码|致电|拨打|拨|报警|客服|微信|传真|分机|身份证号|身份证|卡号|账号|单号|编号|订单号|QQ号|QQ|验证码|密码|邮编|区号|工号|学号"
+_DICTATED = (
+    "电话号码|电话|手机号码|手机号|手机|热线|号码|致电|拨打|拨|报警|客服|微信|传真|分机|"
+    "身份证号|身份证|卡号|账号|单号|编号|验证码|密码|邮编|区号|工号|学号"
+)
 
 
 def _date(match: re.Match[str]) -> str:
@@ -111,6 +117,8 @@ _RULES: list[Rule] = [
     (re.compile(r"(?:\+86[ -]?)?(?<![\d.])1[3-9]\d(?:[ -]?\d{4}){2}(?![\d.])"), _dictation),
     (re.compile(r"(?<![\d.])(?:0\d{2,3}|[48]00)-\d{3,4}(?:-?\d{4})(?!\d)"), _dictation),
     (re.compile(r"(?<=打)(?:1[12][0-9]|\d{5})(?![\d.个元分块次])"), _dictation),
+    (re.compile(r"(?<=号)\d{5,}(?![\d.年月日个元块])"), _dictation),
+    (re.compile(r"(?<![\d.,])(?:10010|10086|12306|12315|12345|12366|95588)(?![\d.,%个元人块万亿千百米公斤次名本])"), _dictation),
     (re.compile(r"(?<!\d)\d{12,}(?<!0000)(?!\d)"), _dictation),
     # Dates and times.
     (re.compile(r"(?<!\d)(?P<y>1\d{3}|20\d\d)([-/.])(?P<m>1[0-2]|0?[1-9])\2(?P<d>3[01]|[12]\d|0?[1-9])(?!\d)[日号]?"), _date),
@@ -121,9 +129,13 @@ _RULES: list[Rule] = [
     (re.compile(r"(?<=点)0(?P<m>[1-9])(?=分)"), lambda match: "零" + numbers.cardinal(match["m"])),
     (re.compile(r"(?<!\d)2(?=点(?:[半整钟多\d]|一刻|三刻|$|[^\d]))"), lambda _: "两"),
     # Prices and measures.
-    (re.compile(rf"(?P<sign>(?<![A-Za-z\d)])-\s?)?(?P<before>{CURRENCY})\s?(?P<amount>{_NUMBER})(?P<after>)\s?(?P<magnitude>[百千]?[万亿]|[百千])?"), _price),
-    (re.compile(rf"(?P<sign>(?<![A-Za-z\d)])-\s?)?(?P<amount>{_NUMBER})(?P<before>)(?P<magnitude>)\s?(?P<after>{CURRENCY})(?![A-Za-z])"), _price),
-    (re.compile(r"(?P<a>\d+)\s?-\s?(?P<b>\d+)(?=的?(?:比分|战胜|击败|大胜|险胜|取胜|获胜|领先|落后|不敌|负于|逼平))|(?<=比分)(?P<c>\d+)-(?P<d>\d+)"),
+    (re.compile(rf"(?P<before>{CURRENCY})(?P<low>{_NUMBER})\s?[-~]\s?(?:{CURRENCY})?(?P<high>{_NUMBER})"),
+     lambda match: f"{numbers.decimal(match['low'])}到{numbers.decimal(match['high'], '元')}{CURRENCIES[match['before']].mandarin}"),
+    (re.compile(rf"{_SIGN}(?P<before>{CURRENCY})\s?(?P<amount>{_NUMBER})(?P<after>)\s?"
+                r"(?P<magnitude>[百千]?[万亿]|[百千])?"), _price),
+    (re.compile(rf"{_SIGN}{_START}(?P<amount>{_NUMBER})(?P<before>)(?P<magnitude>)\s?(?P<after>{CURRENCY})(?![A-Za-z])"), _price),
+    (re.compile(r"(?P<a>\d+)\s?-\s?(?P<b>\d+)(?=的?(?:比分|战胜|击败|大胜|险胜|取胜|获胜|领先|落后|不敌|负于|逼平))"
+                r"|(?<=比分)(?P<c>\d+)-(?P<d>\d+)"),
      lambda match: "比".join(numbers.cardinal(side) for side in match.groups() if side)),
     (re.compile(r"(?<=[点分秒])\s?[-~]\s?(?=[两一二三四五六七八九十上下晚\d])"), lambda _: "到"),
     (re.compile(r"(?<=[\d%°C])\s?[-~]\s?(?=\d)(?!\d+(?:\.\d+)?\s?=)"), lambda _: "到"),
@@ -132,7 +144,7 @@ _RULES: list[Rule] = [
      lambda match: f"{numbers.cardinal(match['bottom'])}分之{numbers.cardinal(match['top'])}"),
     # Plain numbers.
     (re.compile(r"(?<=第)\s?(?P<n>\d+)"), lambda match: numbers.cardinal(match["n"])),
-    (re.compile(r"\bNo\.\s?(?P<n>\d+)"), lambda match: numbers.cardinal(match["n"]) + "号"),
+    (re.compile(r"(?:\bNo\.\s?|#)(?P<n>\d+)|(?P<m>\d+)#"), lambda match: numbers.cardinal(match["n"] or match["m"]) + "号"),
     (re.compile(rf"(?<=[{LATIN}])\d+(?!\.\d|\d)|(?<![\d.])\d+(?=[{LATIN}])"), _attached),
     (re.compile(r"(?<=\d)\s?-\s?(?=\d)"), lambda _: "减"),
     (re.compile(r"(?<=\d)\s?[*x]\s?(?=\d)"), lambda _: "乘"),

@@ -10,8 +10,11 @@ LONGEST_CARDINAL = 16
 """Digits; longer ones are read digit by digit."""
 
 # Words that count, before which 2 is 两 (两个, 两天, 两公里). 二月, 二号, 二楼, 二十, 第二 stay.
-MEASURES = frozenset("个位名只条张件块片次天年周岁间家本台部辆架艘头匹棵朵颗粒把支枝根杯瓶碗盒箱包袋双对副套座栋幢层扇面幅首篇章段句封份种类样款项批组队群排"
-                     "届场回趟遍顿番声下步亩斤吨克升米秒分小公毫厘千万亿英摄倍成刻元角美欧日港人户口笔则道门节堂级代股串团滴滩所处站")  # fmt: skip
+MEASURES = frozenset(
+    "个位名只条张件块片次天年周岁间家本台部辆架艘头匹棵朵颗粒把支枝根杯瓶碗盒箱包袋双对副套座栋幢层扇面幅首篇章段句封份种类样"
+    "款项批组队群排届场回趟遍顿番声下步亩斤吨克升米秒分小公毫厘千万亿英摄倍成刻元角美欧日港人户口笔则道门节堂级代股串团滴滩所"
+    "处站"
+)
 # Followed by these, a measure's first character means something else: 日 in 2日, 年 in 2年级.
 _NOT_MEASURES = re.compile("日(?!元)|年级|级|人称|层(?!楼)|部曲")
 

@@ -65,8 +65,7 @@ def split_for_reading(text: str, language: str | None = None) -> list[Stretch]:
 
 def _decide_numbers(tokens: list[_Token], fallback: str | None) -> None:
     """Gives every number and symbol a language, and takes along the letters attached to it (``C919``, ``B2B``)."""
-    spoken = [token.language for token in tokens if token.language]
-    default = spoken[0] if spoken else fallback or ENGLISH
+    default = next((token.language for token in tokens if token.language), None) or fallback or ENGLISH
     start = 0
     while start < len(tokens):
         if tokens[start].kind not in _NEUTRAL:
@@ -80,7 +79,8 @@ def _decide_numbers(tokens: list[_Token], fallback: str | None) -> None:
         while tokens[end - 1].kind == "gap":
             end -= 1
         first, last = _with_attached_letters(tokens, start, end)
-        decided = _language_around(tokens, first, last) or default
+        by_itself = fallback or ENGLISH if tokens[first].kind == "latin" else default
+        decided = _language_around(tokens, first, last) or by_itself
         for token in tokens[first:last]:
             token.language = decided
         start = end
@@ -98,12 +98,12 @@ def _with_attached_letters(tokens: list[_Token], start: int, end: int) -> tuple[
 def _language_around(tokens: list[_Token], first: int, last: int) -> str | None:
     """Chinese that touches the number wins, then the word after it, then the word before it, all within its clause."""
     after, before = (tokens[last] if last < len(tokens) else None), (tokens[first - 1] if first else None)
-    if after is not None and after.kind == "han" or before is not None and before.kind == "han":
+    if (after is not None and after.kind == "han") or (before is not None and before.kind == "han"):
         return MANDARIN
     for token in (after, _beyond_gap(tokens, last, +1), before, _beyond_gap(tokens, first - 1, -1)):
         if token is not None and token.language:
             return token.language
-    return ENGLISH if first < last and tokens[first].kind == "latin" else None
+    return None
 
 
 def _beyond_gap(tokens: list[_Token], position: int, step: int) -> _Token | None:

@@ -10,16 +10,16 @@ from sovits.text.language import check_script
 # What compatibility normalization would spoil or not reach, written the way the rules expect.
 _BEFORE_NFKC = str.maketrans(
     {
-        **{quote: "'" for quote in "‘’‚‛′ʼʹ`´＇"},
-        **{quote: '"' for quote in "“”„‟″«»「」『』《》〈〉‹›〝〞"},
-        **{dash: "-" for dash in "‐‑‒−﹣－⁃"},
-        **{dash: "—" for dash in "–―⸺⸻─"},
-        **{comma: "," for comma in "、､﹑"},
-        **{period: "." for period in "。｡．"},
-        **{bracket: "(" for bracket in "[{【〔〖［｛"},
-        **{bracket: ")" for bracket in "]}】〕〗］｝"},
-        **{dot: " " for dot in "·・‧•"},
-        **{gone: None for gone in "™®©℠\u00ad\u200b\u200c\u200d\u2060\ufeff"},
+        **dict.fromkeys("‘’‚‛′ʼʹ`´＇", "'"),
+        **dict.fromkeys("“”„‟″«»「」『』《》〈〉‹›〝〞", '"'),
+        **dict.fromkeys("‐‑‒−﹣－⁃", "-"),
+        **dict.fromkeys("–―⸺⸻─", "—"),
+        **dict.fromkeys("、､﹑", ","),
+        **dict.fromkeys("。｡．", "."),
+        **dict.fromkeys("[{【〔〖［｛", "("),
+        **dict.fromkeys("]}】〕〗］｝", ")"),
+        **dict.fromkeys("·・‧•", " "),
+        **dict.fromkeys("™®©℠\xad\u200b\u200c\u200d\u2060\ufeff"),
         "…": "...",
         "⋯": "...",
         "¡": " ",
@@ -38,7 +38,7 @@ _BEFORE_NFKC = str.maketrans(
 _AFTER_NFKC = str.maketrans({"⁄": "/", "∕": "/", "⋅": " ", "µ": "μ", "∶": ":"})
 # "2½" would become "21⁄2".
 _VULGAR_FRACTION = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
-_ROMAN_NUMERAL = re.compile(r"[Ⅰ-ↈ]")
+_ROMAN_NUMERAL = re.compile(r"[Ⅰ-ↂↅ-ↈ]")
 # A full-width comma between two digits ends a clause, an ASCII one may group thousands.
 _FULL_WIDTH_STOP = re.compile(r"(?<=[0-9０-９])[，、。；](?=[0-9０-９])")
 _MICRO_UNIT = re.compile(r"μ(?=[mgslL](?![a-z]))")

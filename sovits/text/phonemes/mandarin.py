@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _SYLLABIC = {"m": "m̩", "n": "n̩", "ng": "ŋ̩"}
 # 儿 is a syllable of its own in these, elsewhere the r-coloured end of its word (玩儿, 哪儿).
-_FULL_ER = frozenset("女儿 婴儿 幼儿 孤儿 胎儿 少儿 健儿 宠儿 男儿 孩儿 混血儿 新生儿 弃儿 产儿 乳儿 患儿 生儿".split())
+_FULL_ER = frozenset(
+    ["女儿", "婴儿", "幼儿", "孤儿", "胎儿", "少儿", "健儿", "宠儿", "男儿", "混血儿", "新生儿", "弃儿", "产儿", "乳儿", "患儿"]
+)
 # The longest piece read at once: pypinyin and jieba look at words, not at sentences.
 _LONGEST_STRETCH = 200
 
@@ -32,7 +34,9 @@ class MandarinPhonemizer:
         """
         unknown = sorted({character for character in text if not _has_reading(character)})
         if unknown:
-            raise SovitsError(f"No Mandarin reading is known for {' '.join(unknown[:10])}; write the word with common characters or in pinyin letters.")
+            raise SovitsError(
+                f"No Mandarin reading is known for {' '.join(unknown[:10])}; write the word with common characters or in pinyin letters."
+            )
         words: list[SpokenWord] = []
         for start in range(0, len(text), _LONGEST_STRETCH):
             words += _read(text[start : start + _LONGEST_STRETCH], start)
@@ -62,7 +66,7 @@ def _readings(words: list[str]) -> tuple[list[str], list[int]]:
             tones.append(tone)
         if word in ("地", "得") and _is_particle(words, position):
             syllables[-1], tones[-1] = "de", 5
-        if len(word) > 1 and word[-1] in "儿兒" and word[-2:].replace("兒", "儿") not in _FULL_ER and word not in _FULL_ER:
+        if len(word) > 1 and word[-1] in "儿兒" and not _ends_in_full_er(word.replace("兒", "儿")):
             tones[-1] = 5
     return syllables, tones
 
@@ -72,14 +76,28 @@ def _is_particle(words: list[str], position: int) -> bool:
     if not 0 < position < len(words) - 1:
         return False
     before = words[position - 1]
-    return len(before) >= 2 if words[position] == "地" else before not in ("我", "你", "他", "她", "们", "就", "都", "也", "还", "总", "可", "不")
+    return (
+        len(before) >= 2
+        if words[position] == "地"
+        else before not in ("我", "你", "他", "她", "们", "就", "都", "也", "还", "总", "可", "不")
+    )
+
+
+def _ends_in_full_er(word: str) -> bool:
+    return word in _FULL_ER or word[-2:] in _FULL_ER
 
 
 @lru_cache(maxsize=65536)
 def _word_reading(word: str) -> tuple[str, ...]:
+    """Each character's syllable with its tone, as ``hao3``; a word the dictionary lacks is read from the phrases in it."""
     from pypinyin import Style, lazy_pinyin
+    from pypinyin.constants import PHRASES_DICT
 
-    return tuple(lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True))
+    readings = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
+    middle = word.find("得", 1, -1)
+    if middle > 0 and word not in PHRASES_DICT and word[middle - 1] not in "值获取赢难心不":
+        readings[middle] = "de5"  # a verb's complement: 跑得快
+    return tuple(readings)
 
 
 @lru_cache(maxsize=65536)

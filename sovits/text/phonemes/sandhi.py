@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-_NUMERALS = frozenset("零一二三四五六七八九十幺点第")
+_DIGITS = tuple("零一二三四五六七八九")
+_NUMERALS = frozenset("零一二三四五六七八九十幺第")
 _LARGE_PLACES = frozenset("百千万亿")
 # 一 before these is a number in a row (一月, 一楼), said in its own tone.
 _AFTER_ORDINAL_ONE = frozenset("月号日楼班级等流")
 # Words that end in 一 and lean on what they count: 这一个 is zhè yí gè, while 统一, 之一, 周一 keep the first tone.
 _LEANING_ONE = frozenset(("这一", "那一", "每一", "某一", "另一", "哪一", "有一", "任一", "下一", "上一", "前一", "后一"))
 _NEUTRAL_REPETITION = frozenset("爸妈爷奶哥姐弟妹叔舅公婆姑宝娃看说想听试走等谢问聊猩")
-_NEUTRAL_ENDINGS = frozenset(
-    "朋友 东西 衣服 意思 知道 先生 学生 喜欢 漂亮 舒服 认识 告诉 客气 明白 消息 时候 眼睛 头发 耳朵 关系 窗户 钥匙 葡萄 玻璃 豆腐 月亮 太阳 早上 晚上 "
-    "地方 事情 清楚 暖和 便宜 麻烦 聪明 干净 热闹 年纪 商量 打听 休息 收拾 照顾 招呼 名字 故事 行李 西瓜 黄瓜 胳膊 脑袋 嘴巴 尾巴 石头 木头 舌头 骨头 馒头 "
-    "枕头 里头 外头 前头 后头 上头 下头 丈夫 妻子 姑娘 大夫 师傅 太太 亲戚 力气 脾气 福气 运气 生意 主意 买卖 护士 扫帚 苍蝇 蘑菇 萝卜 核桃 石榴 粮食 点心 "
-    "咳嗽 佩服 吩咐 琢磨 糊涂 结实 老实 厉害 马虎 冤枉 打扮 打算 本事 态度 部分 困难 应付 使唤 欺负 在乎 包袱 规矩 怎么 什么 多么 那么 这么 哪里 这里 那里 "
-    "我们 你们 他们 她们 它们 咱们 人们".split()
-) - frozenset(("太阳", "态度", "学生", "困难", "妻子"))  # fmt: skip
+_NEUTRAL_WORDS = (
+    "朋友 东西 衣服 意思 知道 先生 喜欢 漂亮 舒服 认识 告诉 客气 明白 消息 时候 眼睛 头发 耳朵 关系 窗户 钥匙 葡萄 玻璃 豆腐 月亮 "
+    "早上 晚上 地方 事情 清楚 暖和 便宜 麻烦 聪明 干净 热闹 年纪 商量 打听 休息 收拾 照顾 招呼 名字 故事 行李 西瓜 黄瓜 胳膊 脑袋 "
+    "嘴巴 尾巴 石头 木头 舌头 骨头 馒头 枕头 里头 外头 前头 后头 上头 下头 丈夫 姑娘 大夫 师傅 太太 亲戚 力气 脾气 福气 运气 生意 "
+    "主意 买卖 护士 扫帚 苍蝇 蘑菇 萝卜 核桃 石榴 粮食 点心 咳嗽 佩服 吩咐 琢磨 糊涂 结实 老实 厉害 马虎 冤枉 打扮 打算 本事 部分 "
+    "应付 使唤 欺负 在乎 包袱 规矩 怎么 什么 多么 那么 这么 这里 那里 我们 你们 他们 她们 它们 咱们 人们"
+)
+_NEUTRAL_ENDINGS = frozenset(_NEUTRAL_WORDS.split())
 
 
 def apply_sandhi(words: Sequence[str], tones: list[int], is_word: Callable[[str], bool]) -> None:
@@ -73,7 +75,14 @@ def _tone_of_yi(text: str, position: int, tones: list[int]) -> int:
         return 1
     before, after = text[position - 1] if position else "", text[position + 1]
     if after not in _LARGE_PLACES:
-        if before in _NUMERALS or after in _NUMERALS or (before in _LARGE_PLACES and after == "十") or after in _AFTER_ORDINAL_ONE:
+        is_digit = (
+            before in _NUMERALS
+            or (before == "点" and after in _DIGITS)
+            or after in _NUMERALS
+            or (before in _LARGE_PLACES and after == "十")
+        )
+        is_decimal = after == "点" and text[position + 2 : position + 3] in _DIGITS
+        if is_digit or is_decimal or after in _AFTER_ORDINAL_ONE:
             return 1
         if before == after:
             return 5

@@ -58,7 +58,9 @@ class GeneratorProgress(ProgressBar):
         self._first_step, self._working_seconds, self._began = pl_module.generator_step, 0.0, time.monotonic()
         if self._enabled and self.console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}")]
-            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=self.console, refresh_per_second=2)
+            self._bar = Progress(
+                *columns, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=self.console, refresh_per_second=2
+            )
             self._task = self._bar.add_task("Training", total=pl_module.steps, completed=pl_module.generator_step, note="")
             self._bar.start()
         else:

@@ -36,16 +36,14 @@ class SampleLogger(ValidationCallback):
         sentences: texts by language (``en``, ``zh``, ``mixed``). A speaker says those of the languages it was recorded in, and the
             ``mixed`` ones.
         folder: where the files go.
-        scale: of the pictures' axes: the values the mel spectrogram was made with.
         max_speakers: how many of the data module's speakers are drawn and heard.
         every_n_validations: how often.
     """
 
-    def __init__(self, sentences: Mapping[str, Sequence[str]], folder: str, scale: MelScale, max_speakers: int, every_n_validations: int) -> None:
+    def __init__(self, sentences: Mapping[str, Sequence[str]], folder: str, max_speakers: int, every_n_validations: int) -> None:
         super().__init__(every_n_validations)
         self.sentences = {language: list(texts) for language, texts in sentences.items()}
         self.folder = Path(folder)
-        self.scale = scale
         self.max_speakers = max_speakers
         self._announced: set[str] = set()
 
@@ -72,11 +70,11 @@ class SampleLogger(ValidationCallback):
             "from_text": speak(module, data, utterance.text, utterance.language, utterance.speaker),
         }
         mels = {name.replace("_", " "): self._log_mel(module, samples) for name, samples in sounds.items()}
-        step = module.generator_step
+        step, scale = module.generator_step, MelScale.of(module.mel_spectrogram)
         title = f"{utterance.speaker}, step {step}: {utterance.text}"
         pictures = {
-            "mels": mel_figure(mels, self.scale, title),
-            "alignment": alignment_figure(self._align(module, text, log_mels, lengths, voice), text.symbols, self.scale, title, log_mels[0]),
+            "mels": mel_figure(mels, scale, title),
+            "alignment": alignment_figure(self._align(module, text, log_mels, lengths, voice), text.symbols, scale, title, log_mels[0]),
         }
         for name, figure in pictures.items():
             path = save_figure(figure, folder / f"{name}.png")

@@ -28,7 +28,9 @@ class ValidationCallback(Callback, ABC):
 
     def __init__(self, every_n_validations: int) -> None:
         if every_n_validations < 1:
-            raise SovitsError(f"callbacks: every_n_validations={every_n_validations} would never run; give 1 or more, or remove the callback.")
+            raise SovitsError(
+                f"callbacks: every_n_validations={every_n_validations} would never run; give 1 or more, or remove the callback."
+            )
         self.every_n_validations = every_n_validations
         self._validations = 0
 
@@ -77,7 +79,9 @@ def voice_of(module: VoiceTraining, speaker: str) -> Tensor:
         SovitsError: nobody has filled the speaker bank.
     """
     if speaker not in module.speaker_bank:
-        raise SovitsError(f"The speaker bank has no '{speaker}'; put callbacks.speaker_bank before the callbacks that make the model speak.")
+        raise SovitsError(
+            f"The speaker bank has no '{speaker}'; put callbacks.speaker_bank before the callbacks that make the model speak."
+        )
     return module.speaker_bank[speaker].to(module.device).unsqueeze(0)
 
 

@@ -1,0 +1,21 @@
+"""Text in, phones and semantic tokens out."""
+
+from __future__ import annotations
+
+from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.front_end import TextFrontEnd
+from sovits.text.normalization import normalize
+from sovits.text.phonemes.english import EnglishLetters, EnglishPhonemizer
+from sovits.text.phonemes.mandarin import MandarinPhonemizer
+from sovits.text.tokenization import SemanticTokenizer
+
+__all__ = [
+    "EncodedText",
+    "EnglishLetters",
+    "EnglishPhonemizer",
+    "MandarinPhonemizer",
+    "SemanticTokenizer",
+    "TextBatch",
+    "TextFrontEnd",
+    "normalize",
+]

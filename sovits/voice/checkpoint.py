@@ -1,0 +1,159 @@
+"""Checkpoints as untrusted files: what a training run saved, and nothing that could run code."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from torch import Tensor, nn
+
+from sovits.errors import SovitsError
+
+FORMAT = 1
+PREFIX = "synthesizer."
+TRUSTED = ("sovits", "torch", "transformers", "speechbrain")
+"""Packages whose classes a checkpoint's config may build."""
+BUILT = ("model", "text", "audio")
+"""Parts of the config that speaking needs."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What speaking needs of a training run."""
+
+    path: Path
+    config: dict[str, Any]
+    """The run's resolved config, of plain values; the parts in ``BUILT`` are checked."""
+    speakers: list[str]
+    """Names behind the ids that the run was trained with."""
+    speaker_bank: dict[str, Tensor]
+    """Embeddings [E] of speakers."""
+    generator_step: int
+    weights: dict[str, Tensor]
+    """Of the synthesizer, on the CPU."""
+
+    @classmethod
+    def read(cls, path: Path | str) -> Checkpoint:
+        """Reads a ``.ckpt`` file of `sovits train`, without unpickling anything but tensors and plain values.
+
+        Raises:
+            SovitsError: no such file, a folder, not a checkpoint, one of something else or of another format, or a config that names
+                anything but classes of the trusted packages.
+        """
+        path = Path(path)
+        content = _loaded(path)
+        carried = content.get("sovits") if isinstance(content, dict) else None
+        if not isinstance(carried, dict) or not {"config", "speakers", "speaker_bank"} <= carried.keys() or "state_dict" not in content:
+            raise SovitsError(
+                f"{path} is a PyTorch file but not a checkpoint of `sovits train`; give one such as .../checkpoints/last.ckpt."
+            )
+        if carried.get("format") != FORMAT:
+            raise SovitsError(
+                f"{path} has checkpoint format {carried.get('format')}, this version reads {FORMAT}; use the version that wrote it."
+            )
+        config = carried["config"]
+        for part in BUILT:
+            if part not in config:
+                raise SovitsError(f"{path} carries a config without `{part}`; train again with this version.")
+            _check_targets(path, part, config[part])
+        weights = {name.removeprefix(PREFIX): weight for name, weight in content["state_dict"].items() if name.startswith(PREFIX)}
+        bank = {speaker: embedding.clone() for speaker, embedding in carried["speaker_bank"].items()}
+        return cls(path, config, list(carried["speakers"]), bank, int(carried.get("generator_step", 0)), weights)
+
+    def build(self, part: str) -> Any:
+        """The object that ``part`` of the config describes.
+
+        Raises:
+            SovitsError: this version or machine cannot build it.
+        """
+        try:
+            return instantiate(self.config[part], _convert_="all")
+        except InstantiationException as error:
+            cause = _told(error) or error.__cause__ or error
+            raise SovitsError(f"{self.path}: its {part} cannot be built here: {cause}") from error
+
+    def fill(self, synthesizer: nn.Module) -> None:
+        """Loads the weights, all of them and no others.
+
+        Raises:
+            SovitsError: lacking, unknown or differently shaped weights, by name.
+        """
+        wanted = synthesizer.state_dict()
+        problems = {
+            "lacks": [name for name in wanted if name not in self.weights],
+            "does not know": [name for name in self.weights if name not in wanted],
+            "has another shape for": [
+                name for name, weight in self.weights.items() if name in wanted and weight.shape != wanted[name].shape
+            ],
+        }
+        told = [f"{what} {_listed(names)}" for what, names in problems.items() if names]
+        if told:
+            raise SovitsError(f"The weights in {self.path} do not fit the model of its own config: it {'; it '.join(told)}; train again.")
+        synthesizer.load_state_dict(self.weights)
+
+
+def _loaded(path: Path) -> Any:
+    if path.is_dir():
+        found = sorted(path.rglob("last.ckpt"))
+        hint = f"did you mean {found[0]}?" if found else "give the file, such as .../checkpoints/last.ckpt."
+        raise SovitsError(f"checkpoint={path} is a folder; {hint}")
+    if not path.is_file():
+        raise SovitsError(f"There is no checkpoint {path}; give a file such as outputs/train/.../checkpoints/last.ckpt.")
+    if path.suffix != ".ckpt":
+        raise SovitsError(f"{path} is not a checkpoint: expected a file of `sovits train` whose name ends in .ckpt.")
+    try:
+        # Mapped: the optimisers and the adversary in the file are never read.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+        reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
+        raise SovitsError(f"{path} is damaged or not a checkpoint of `sovits train` ({reason}); copy it again, or give another.") from error
+
+
+def _check_targets(path: Path, where: str, node: Any) -> None:
+    """Refuses everything in ``node`` that Hydra would do more with than build a class of a trusted package."""
+    for key, value in _leaves(where, node):
+        if not isinstance(value, str):
+            continue
+        if "${" in value:
+            raise SovitsError(f"{path} carries the unresolved value {key}={value}; this version writes none, so don't trust it.")
+        if key.endswith("._target_") and not _is_trusted(value):
+            raise SovitsError(
+                f"{path} asks for {key}={value}, no class of {', '.join(TRUSTED)}; this version writes none such, don't trust it."
+            )
+
+
+def _leaves(where: str, node: Any) -> Iterator[tuple[str, Any]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else None
+    if children is None:
+        yield where, node
+        return
+    for key, child in children:
+        yield from _leaves(f"{where}.{key}", child)
+
+
+def _is_trusted(target: str) -> bool:
+    """Whether ``target`` is a class at home in a trusted package, not something that one merely imports (``torch.os.system``)."""
+    if target.split(".")[0] not in TRUSTED:
+        return False
+    try:
+        found = get_object(target)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return inspect.isclass(found) and found.__module__.split(".")[0] in TRUSTED
+
+
+def _told(error: BaseException | None) -> SovitsError | None:
+    while error is not None and not isinstance(error, SovitsError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

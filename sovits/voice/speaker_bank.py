@@ -1,0 +1,157 @@
+"""Voices as vectors: one ``<speaker>.npy`` for each in a folder, all in memory from the start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sovits.errors import SovitsError
+
+MOST_NAMED = 20
+"""Speakers that an error lists."""
+
+
+class SpeakerBank:
+    """Embeddings [E] of norm 1 by speaker id; an id is a name, never a path."""
+
+    def __init__(self) -> None:
+        self._voices: dict[str, Tensor] = {}
+
+    @classmethod
+    def from_embeddings(cls, embeddings: Mapping[str, Tensor]) -> SpeakerBank:
+        """A bank of ``embeddings`` [E].
+
+        Raises:
+            SovitsError: as ``add``.
+        """
+        bank = cls()
+        for speaker, embedding in embeddings.items():
+            bank.add(speaker, embedding)
+        return bank
+
+    @classmethod
+    def load(cls, folder: Path | str) -> SpeakerBank:
+        """Reads every ``.npy`` file of ``folder``.
+
+        Raises:
+            SovitsError: no such folder, none in it, or a file that is no embedding of the size of the others.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise SovitsError(f"There is no speaker bank {folder}; give the folder `speakers` of a training run.")
+        bank = cls()
+        for path in sorted(folder.glob("*.npy")):
+            bank._add(path.stem, _read(path), source=str(path))
+        if not len(bank):
+            raise SovitsError(f"The speaker bank {folder} holds no .npy file; give the folder `speakers` of a training run.")
+        return bank
+
+    @property
+    def names(self) -> list[str]:
+        """Every speaker id, sorted."""
+        return sorted(self._voices)
+
+    @property
+    def embedding_size(self) -> int | None:
+        """``E``, ``None`` while the bank is empty."""
+        return next((len(voice) for voice in self._voices.values()), None)
+
+    def add(self, speaker: str, embedding: Tensor) -> None:
+        """Adds or replaces a voice [E], scaled to norm 1.
+
+        Raises:
+            SovitsError: an id that is not a name, or an embedding of another size than the others, of zeros or of no numbers.
+        """
+        self._add(speaker, embedding, source=f"The embedding of speaker {speaker!r}")
+
+    def save(self, folder: Path | str) -> Path:
+        """Writes one ``.npy`` file (float32 [E]) for each speaker, each in one atomic step, and returns the folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for speaker, voice in self._voices.items():
+            path = folder / f"{speaker}.npy"
+            partial = folder / f".{path.name}.{os.getpid()}.partial"
+            with partial.open("wb") as file:
+                np.save(file, voice.numpy(), allow_pickle=False)
+            partial.replace(path)
+        return folder
+
+    def __getitem__(self, speaker: str) -> Tensor:
+        """[E] float32 on the CPU.
+
+        Raises:
+            SovitsError: an unknown speaker; names the nearest and the known ones.
+        """
+        name = unicodedata.normalize("NFC", speaker)
+        if name not in self._voices:
+            raise SovitsError(self._unknown(speaker))
+        return self._voices[name]
+
+    def __contains__(self, speaker: object) -> bool:
+        return isinstance(speaker, str) and unicodedata.normalize("NFC", speaker) in self._voices
+
+    def __len__(self) -> int:
+        return len(self._voices)
+
+    def _add(self, speaker: str, embedding: Tensor, *, source: str) -> None:
+        name = checked_name(speaker)
+        voice = embedding.detach().to("cpu", torch.float32)
+        if voice.dim() != 1 or not torch.isfinite(voice).all() or not voice.norm() > 0:
+            raise SovitsError(
+                f"{source} is not a voice: expected one row of finite numbers that are not all zero, got {_described(voice)}."
+            )
+        if self.embedding_size not in (None, len(voice)):
+            raise SovitsError(
+                f"{source} has {len(voice)} numbers where the others of the bank have {self.embedding_size}; "
+                "keep the voices of different models in different folders."
+            )
+        self._voices[name] = F.normalize(voice, dim=0)
+
+    def _unknown(self, speaker: str) -> str:
+        if not self._voices:
+            return f"There is no speaker {speaker!r}: the bank is empty; give a clip of the voice instead (reference=clip.wav)."
+        near = difflib.get_close_matches(speaker, self.names, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        more = f" and {len(self) - MOST_NAMED} more" if len(self) > MOST_NAMED else ""
+        known = ", ".join(self.names[:MOST_NAMED]) + more
+        return f"There is no speaker {speaker!r}{hint}; choose one of {known}, or give a clip (reference=clip.wav)."
+
+
+def checked_name(speaker: str) -> str:
+    """``speaker`` in composed Unicode form (NFC), if it can name a file in any folder.
+
+    Raises:
+        SovitsError: it is empty, starts with a dot or a space, ends in a space, or has other signs than letters, digits, ``_``, ``-``,
+            ``.`` and spaces.
+    """
+    name = unicodedata.normalize("NFC", speaker)
+    plain = all(unicodedata.category(sign)[0] in "LMN" or sign in "_-. " for sign in name)
+    if not name or not plain or name[0] in ". " or name[-1] == " ":
+        raise SovitsError(
+            f"{speaker!r} cannot be a speaker's name: use letters, digits, '_', '-', '.' and spaces, and begin with none of '. '."
+        )
+    return name
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SovitsError(f"{path} is not an embedding that NumPy can read ({error}); make it again with `sovits train`.") from error
+    if not np.issubdtype(values.dtype, np.floating):
+        raise SovitsError(
+            f"{path} holds {values.dtype} values instead of one row of floating-point numbers; make it again with `sovits train`."
+        )
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _described(voice: Tensor) -> str:
+    return f"shape {list(voice.shape)}" if voice.dim() != 1 or not len(voice) else f"values such as {float(voice[0])}"

@@ -1,0 +1,225 @@
+"""A trained model that speaks: text and a speaker in, a waveform out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.audio.waveform import normalize_loudness, read_waveform
+from sovits.errors import SovitsError
+from sovits.modules import Synthesizer
+from sovits.text.encoding import EncodedText, TextBatch
+from sovits.voice.checkpoint import Checkpoint
+from sovits.voice.speaker_bank import SpeakerBank
+
+SHORTEST_REFERENCE = 1.0
+"""Seconds of a clip that can tell a voice."""
+REFERENCE_LUFS = -23.0
+"""Loudness of a reference clip: what `sovits prepare` brings training clips to."""
+SILENCE = 1e-4
+"""Peak below which a clip is silent."""
+SPEEDS = (0.25, 4.0)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One text as spoken."""
+
+    samples: np.ndarray
+    """[T_samples] float32 in [-1, 1]."""
+    sample_rate: int
+    text: EncodedText
+    durations: np.ndarray
+    """[T_text] int64 frames of every phone."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the audio."""
+        return len(self.samples) / self.sample_rate
+
+
+class Voice:
+    """A synthesizer in evaluation mode with the text front end it was trained with and the voices it knows.
+
+    Requests don't touch one another: each brings its seed and its speaker, and nothing here changes but by ``add_speaker``.
+    """
+
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        front_end: Callable[[str, str | None], EncodedText],
+        mel_spectrogram: MelSpectrogram,
+        bank: SpeakerBank,
+        *,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """
+        Raises:
+            SovitsError: voices of another size than the model's.
+        """
+        self.synthesizer = synthesizer.to(device).eval()
+        self.front_end = front_end
+        self.mel_spectrogram = mel_spectrogram.to(device)
+        self.bank = bank
+        self.device = torch.device(device)
+        self.embedding_size = synthesizer.duration_predictor.speaker.in_features
+        if bank.embedding_size not in (None, self.embedding_size):
+            raise SovitsError(
+                f"The voices in the bank have {bank.embedding_size} numbers and the model wants {self.embedding_size} "
+                "(model.speaker_encoder.embedding_size); use the bank of the same training run."
+            )
+
+    @classmethod
+    def load(cls, checkpoint: Path | str, *, bank: Path | str | None = None, device: str = "cpu") -> Voice:
+        """Rebuilds all of it from a checkpoint of `sovits train`.
+
+        Args:
+            checkpoint: a ``.ckpt`` file.
+            bank: folder of ``.npy`` voices in place of those in the checkpoint.
+            device: such as ``cpu`` or ``cuda:0``.
+
+        Raises:
+            SovitsError: an unusable checkpoint or bank, or a device that is not there.
+        """
+        _check_device(device)
+        carried = Checkpoint.read(checkpoint)
+        synthesizer = carried.build("model")
+        carried.fill(synthesizer)
+        voices = SpeakerBank.from_embeddings(carried.speaker_bank) if bank is None else SpeakerBank.load(bank)
+        audio = carried.config["audio"]
+        mel_spectrogram = MelSpectrogram(
+            audio["sample_rate"], audio["n_fft"], audio["hop_length"], audio["n_mels"], audio.get("f_min", 0.0), audio.get("f_max")
+        )
+        return cls(synthesizer, carried.build("text"), mel_spectrogram, voices, device=device)
+
+    @property
+    def speakers(self) -> list[str]:
+        """Everyone it can speak as, sorted."""
+        return self.bank.names
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of what it speaks and reads."""
+        return self.mel_spectrogram.sample_rate
+
+    @torch.inference_mode()
+    def speak(
+        self,
+        text: str,
+        speaker: str | Tensor,
+        *,
+        language: str | None = None,
+        seed: int = 0,
+        noise_scale: float = 0.667,
+        speed: float = 1.0,
+    ) -> Speech:
+        """Says ``text``; the same arguments give the same samples.
+
+        Args:
+            text: in any language of the front end, or several in one sentence.
+            speaker: of ``speakers``, or an embedding [E].
+            language: of the text; ``None`` finds out.
+            seed: of this request's noise.
+            noise_scale: variety of the delivery, 0 the most even.
+            speed: above 1 speaks faster, 0.25-4.
+
+        Raises:
+            SovitsError: an unknown speaker, a text that can't be read, or a value out of range.
+        """
+        if not SPEEDS[0] <= speed <= SPEEDS[1]:
+            raise SovitsError(f"speed={speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
+        if not 0 <= noise_scale <= 2:
+            raise SovitsError(f"noise_scale={noise_scale} is outside 0-2; 0.667 is usual.")
+        voice = self._voice(speaker)
+        encoded = self.front_end(text, language)
+        synthesis = self.synthesizer.synthesize(
+            TextBatch.collate([encoded]).to(self.device),
+            voice,
+            noise_scale=noise_scale,
+            length_scale=1 / speed,
+            generator=torch.Generator(self.device).manual_seed(seed),
+        )
+        samples = synthesis.audio[0, 0, : int(synthesis.sample_lengths[0])].float().cpu().numpy()
+        return Speech(samples, self.sample_rate, encoded, synthesis.durations[0].cpu().numpy())
+
+    @torch.inference_mode()
+    def embed(self, samples: np.ndarray) -> Tensor:
+        """The voice [E] in a recording [T_samples] at ``sample_rate``; no training is needed.
+
+        Raises:
+            SovitsError: less than a second, or silence.
+        """
+        if len(samples) < SHORTEST_REFERENCE * self.sample_rate:
+            seconds = len(samples) / self.sample_rate
+            raise SovitsError(
+                f"A reference of {seconds:.2f} s is too short to tell a voice; give at least {SHORTEST_REFERENCE:g} s, better 10 s."
+            )
+        if not np.abs(samples).max() > SILENCE:
+            raise SovitsError("The reference is silent; give a clip in which the speaker speaks.")
+        return self.synthesizer.embed_speaker(self.mel_spectrogram(self._waveform(samples)))[0].cpu().clone()
+
+    def embed_clip(self, path: Path | str) -> Tensor:
+        """The voice [E] in an audio file, at any rate and loudness.
+
+        Raises:
+            SovitsError: an unreadable, too short or silent file, by name.
+        """
+        samples = read_waveform(path, self.sample_rate)
+        try:
+            # A quiet recording keeps its place above the spectrogram's floor, where training clips are.
+            return self.embed(normalize_loudness(samples, self.sample_rate, REFERENCE_LUFS))
+        except SovitsError as error:
+            raise SovitsError(f"{path}: {error}") from error
+
+    def add_speaker(self, name: str, embedding: Tensor) -> None:
+        """Lets ``speak`` use ``embedding`` [E] as ``name``, from now on; ``bank.save`` keeps it.
+
+        Raises:
+            SovitsError: an unusable name, or an embedding of another size than the model's.
+        """
+        self._voice(embedding)
+        self.bank.add(name, embedding)
+
+    @torch.inference_mode()
+    def reconstruct(self, samples: np.ndarray, embedding: Tensor) -> np.ndarray:
+        """A recording [T_samples] through the posterior encoder's mean and the decoder, in the voice [E]: the best it could sound.
+
+        Returns:
+            float32 [T_frames * hop_length], whole frames of the recording.
+
+        Raises:
+            SovitsError: less than one frame.
+        """
+        hop_length = self.mel_spectrogram.hop_length
+        frames = len(samples) // hop_length
+        if frames == 0:
+            raise SovitsError(
+                f"A recording of {len(samples)} samples is shorter than one frame (audio.hop_length={hop_length}); give a longer one."
+            )
+        mels = log_compress(self.mel_spectrogram(self._waveform(samples[: frames * hop_length])))
+        audio = self.synthesizer.reconstruct(mels, torch.tensor([frames], device=self.device), self._voice(embedding))
+        return audio[0, 0].float().cpu().numpy()
+
+    def _voice(self, speaker: str | Tensor) -> Tensor:
+        """[1, E] on the model's device."""
+        embedding = self.bank[speaker] if isinstance(speaker, str) else speaker
+        if embedding.shape != (self.embedding_size,):
+            raise SovitsError(f"An embedding of shape {list(embedding.shape)} does not fit the model, which wants [{self.embedding_size}].")
+        return F.normalize(embedding.to(self.device, torch.float32), dim=0).unsqueeze(0)
+
+    def _waveform(self, samples: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device).unsqueeze(0)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SovitsError(f"device={device} cannot be used here ({str(error).splitlines()[0]}); choose device=cpu.") from error

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import pytest
+import soundfile
+
+from sovits.audio.waveform import read_waveform, write_waveform
+from sovits.data.clip_cache import file_hash
+from sovits.data.demo import SPEAKERS, generate_demo
+from sovits.data.manifest import Manifest
+from sovits.data.preparation import Preparation
+from sovits.data.segmentation import Segmenter
+from sovits.data.transcription import WhisperTranscriber
+from sovits.data.vad import VoiceActivityDetector
+from sovits.errors import SovitsError
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four sentences of each demo speaker: alice and mei one a file, bruno all in one."""
+    return generate_demo(tmp_path_factory.mktemp("spoken"), sentences=4)
+
+
+@pytest.fixture
+def recordings(spoken: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(spoken, tmp_path / "recordings"))
+
+
+def small(**options: object) -> Preparation:
+    return Preparation(22050, **{"min_speaker_seconds": 2.0, "advised_speaker_seconds": 12.0} | options)  # type: ignore[arg-type]
+
+
+def names(path: Path) -> Iterator[str]:
+    return (found.relative_to(path).as_posix() for found in sorted(path.rglob("*")) if found.is_file())
+
+
+def test_the_demo_becomes_utterances_of_every_sentence(recordings: Path, tmp_path: Path) -> None:
+    report = small().run(recordings, tmp_path / "set")
+    manifest = Manifest.load(tmp_path / "set")
+    assert manifest.sample_rate == 22050
+    assert manifest.speakers == ["alice", "bruno", "mei"]
+    assert report.omissions == ()
+    assert (report.recordings, report.reused) == (9, 0)
+    sentences = {speaker: [u.text for u in manifest.utterances if u.speaker == speaker] for speaker in manifest.speakers}
+    for speaker, texts in sentences.items():
+        written = " ".join(path.read_text(encoding="utf-8").strip() for path in sorted((recordings / speaker).glob("*.txt")))
+        assert " ".join(texts) == written
+        assert len(texts) == 4
+    assert [u.id for u in manifest.utterances if u.speaker == "bruno"] == [f"bruno/bruno_01_000{n}" for n in (1, 2, 3, 4)]
+
+
+def test_every_clip_is_what_its_line_says(recordings: Path, tmp_path: Path) -> None:
+    root = small().run(recordings, tmp_path / "set").output
+    for utterance in Manifest.load(root).utterances:
+        clip = root / utterance.path
+        samples, rate = soundfile.read(clip)
+        info = soundfile.info(clip)
+        assert (rate, info.channels, info.subtype) == (22050, 1, "PCM_16")
+        assert utterance.content_hash == file_hash(clip)
+        assert len(samples) / rate == pytest.approx(utterance.duration, abs=1e-4)
+        assert utterance.end - utterance.start == pytest.approx(utterance.duration, abs=1e-3)
+        assert 1 <= utterance.duration <= 12
+        assert pyloudnorm.Meter(rate).integrated_loudness(samples) == pytest.approx(-23, abs=0.1)
+        assert utterance.transcript == f"sidecar:{Path(utterance.recording).stem}.txt"
+        assert utterance.language == ("zh" if utterance.speaker == "mei" else "en")
+        # The clip is that part of the recording, but for its loudness.
+        source = read_waveform(recordings / utterance.recording, 22050, start=utterance.start, end=utterance.end)
+        n = min(len(source), len(samples))
+        assert np.corrcoef(source[:n], samples[:n])[0, 1] > 0.9999
+
+
+def test_a_second_run_reuses_everything_and_changes_nothing(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small().run(recordings, tmp_path / "set")
+    before = {name: (tmp_path / "set" / name).read_bytes() for name in names(tmp_path / "set") if not name.startswith("report")}
+
+    def not_again(*_: object) -> None:
+        raise AssertionError("the speech was looked for again")
+
+    preparation = small()
+    monkeypatch.setattr(preparation, "detector", type("Detector", (), {"settings": preparation.detector.settings, "__call__": not_again})())
+    report = preparation.run(recordings, tmp_path / "set")
+    assert (report.recordings, report.reused) == (9, 9)
+    assert {name: (tmp_path / "set" / name).read_bytes() for name in before} == before
+    assert len(list(names(tmp_path / "set"))) == len(before) + 2
+
+
+def test_only_what_changed_is_done_again(recordings: Path, tmp_path: Path) -> None:
+    root = small().run(recordings, tmp_path / "set").output
+    first = {u.id: u for u in Manifest.load(root).utterances}
+    (recordings / "alice" / "alice_01.txt").write_text("Thank you for your call, how may I help you now?")
+    (recordings / "alice" / "alice_02.wav").unlink()
+    (recordings / "mei" / "mei_04.wav").rename(recordings / "mei" / "mei_09.wav")
+    (recordings / "mei" / "mei_04.txt").rename(recordings / "mei" / "mei_09.txt")
+    (root / first["mei/mei_01"].path).write_bytes(b"damaged")
+    report = small().run(recordings, root)
+    second = {u.id: u for u in Manifest.load(root).utterances}
+    assert report.reused == 5  # alice 3, 4; bruno; mei 2, 3
+    assert second["alice/alice_01"].text == "Thank you for your call, how may I help you now?"
+    assert second.keys() == first.keys() - {"alice/alice_02", "mei/mei_04"} | {"mei/mei_09"}
+    assert second["mei/mei_01"].content_hash == first["mei/mei_01"].content_hash == file_hash(root / first["mei/mei_01"].path)
+    assert {name for name in names(root) if name.endswith(".wav")} == {u.path for u in second.values()}
+    again = small().run(recordings, root)
+    assert again.reused == again.recordings
+
+
+def test_other_settings_make_other_clips(recordings: Path, tmp_path: Path) -> None:
+    root = small().run(recordings, tmp_path / "set").output
+    report = Preparation(16000, segmenter=Segmenter(padding=0.0), min_speaker_seconds=2).run(recordings, root)
+    assert report.reused == 0
+    assert {soundfile.info(root / u.path).samplerate for u in Manifest.load(root).utterances} == {16000}
+
+
+def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = small().run(recordings, tmp_path / "whole")
+    preparation, calls = small(), []
+    detect = preparation.detector.__call__
+
+    def killed(samples: np.ndarray) -> list:
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return detect(samples)
+
+    monkeypatch.setattr(preparation, "detector", type("Detector", (), {"settings": preparation.detector.settings, "__call__": lambda _, s: killed(s)})())
+    with pytest.raises(KeyboardInterrupt):
+        preparation.run(recordings, tmp_path / "set")
+    assert not (tmp_path / "set" / "manifest.jsonl").exists()
+    report = small().run(recordings, tmp_path / "set")
+    assert report.reused == 4
+    assert report.utterances == whole.utterances
+
+
+def test_the_split_is_by_content_and_seed_and_gives_each_speaker_all_three(recordings: Path, tmp_path: Path) -> None:
+    def splits(name: str, **options: object) -> dict[str, str]:
+        return {u.content_hash: u.split for u in small(**options).run(recordings, tmp_path / name).utterances}
+
+    first = splits("a")
+    for speaker in small().run(recordings, tmp_path / "a").summaries():
+        assert speaker.splits == {"train": 2, "val": 1, "test": 1}
+    (recordings / "alice" / "alice_01.wav").rename(recordings / "alice" / "zz.wav")
+    (recordings / "alice" / "alice_01.txt").rename(recordings / "alice" / "zz.txt")
+    assert splits("b") == first
+    assert any(splits("b", seed=seed) != first for seed in (1, 2, 3))
+    thirds = splits("c", validation_share=0.5, test_share=0.25)
+    assert list(thirds.values()).count("val") == 6
+    (recordings / "bruno" / "bruno_01.wav").unlink()
+    (recordings / "mei" / "mei_01.wav").unlink()
+    (recordings / "mei" / "mei_02.wav").unlink()
+    assert {u.split for u in small().run(recordings, tmp_path / "d").utterances if u.speaker == "mei"} == {"train"}
+
+
+def spoil(folder: Path) -> dict[str, str]:
+    """Puts every kind of bad file beside alice's good ones; the file's name -> a word of its reason."""
+    good = read_waveform(folder / "alice_01.wav", 22050)
+    rng = np.random.default_rng(0)
+    write_waveform(folder / "silent.wav", np.zeros(44100), 22050)
+    write_waveform(folder / "hiss.wav", 0.01 * rng.standard_normal(44100), 22050)
+    write_waveform(folder / "short.wav", good[5000:15000], 22050)
+    cut = write_waveform(folder / "cut.flac", rng.permutation(good), 22050)
+    cut.write_bytes(cut.read_bytes()[:5000])
+    cut = write_waveform(folder / "half.wav", good, 22050)
+    cut.write_bytes(cut.read_bytes()[:20000])
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("hello there")
+    (folder / "phone.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    shutil.copy(folder / "alice_01.wav", folder / "copy.wav")
+    for number, name in enumerate(("untold", "blank", "russian", "dots", "gbk")):
+        write_waveform(folder / f"{name}.wav", 0.9**number * good[: -1 - number], 22050)
+    for path in folder.glob("*.*"):
+        if path.suffix != ".txt" and not path.stem.startswith(("alice", "untold")):
+            path.with_suffix(".txt").write_text({"blank": " \n", "russian": "Привет всем", "dots": "..."}.get(path.stem, "Hello there."), encoding="utf-8")
+    (folder / "gbk.txt").write_bytes("你好".encode("gb18030"))
+    return {
+        "silent.wav": "no speech was found",
+        "hiss.wav": "no speech was found",
+        "short.wav": "under segmentation.min_seconds=1",
+        "cut.flac": "damaged|cut short",
+        "half.wav": "the file is cut short",
+        "empty.wav": r"the file is empty \(0 bytes\)",
+        "text.wav": "the file is damaged or not audio",
+        "phone.m4a": "cannot be read; convert it",
+        "copy.wav": "the same audio as alice/alice_01.wav",
+        "untold.wav": "no transcript; write one to untold.txt beside it, or set whisper.model",
+        "blank.wav": "nothing to speak",
+        "russian.wav": "unsupported script",
+        "dots.wav": "nothing to speak",
+        "gbk.wav": "is not UTF-8",
+    }
+
+
+def test_bad_files_are_named_with_reason_and_remedy_and_the_rest_goes_on(recordings: Path, tmp_path: Path) -> None:
+    expected = spoil(recordings / "alice")
+    source = {name: (recordings / name).read_bytes() for name in names(recordings)}
+    report = small().run(recordings, tmp_path / "set")
+    reasons = {omission.recording.removeprefix("alice/"): omission.reason for omission in report.omissions}
+    assert reasons.keys() == expected.keys()
+    for name, reason in expected.items():
+        with pytest.raises(AssertionError, match=reason):
+            raise AssertionError(reasons[name])
+    assert {u.id for u in report.utterances if u.speaker == "alice"} == {f"alice/alice_0{n}" for n in (1, 2, 3, 4)}
+    # Every audio file is kept or named, and the source is as it was.
+    audio = {name for name in source if not name.endswith(".txt")}
+    assert {u.recording for u in report.utterances} | {o.recording for o in report.omissions} == audio
+    assert {name: (recordings / name).read_bytes() for name in names(recordings)} == source
+    data = json.loads((tmp_path / "set" / "report.json").read_text(encoding="utf-8"))
+    assert [row["recording"] for row in data["left_out"]] == [o.recording for o in report.omissions]
+    assert data["speakers"][0] | {"seconds": 0} == {
+        "speaker": "alice", "seconds": 0, "utterances": 4, "splits": {"train": 2, "val": 1, "test": 1},
+        "languages": ["en"], "left_out": 14, "warning": None,
+    }  # fmt: skip
+    page = (tmp_path / "set" / "report.md").read_text(encoding="utf-8")
+    assert all(omission.recording in page and omission.reason in page for omission in report.omissions)
+    assert small().run(recordings, tmp_path / "set").omissions == report.omissions
+
+
+def test_strict_makes_leaving_out_an_error(recordings: Path, tmp_path: Path) -> None:
+    (recordings / "mei" / "mei_01.txt").unlink()
+    with pytest.raises(SovitsError, match=r"strict=true and 1 left out, first mei/mei_01\.wav: no transcript"):
+        small(strict=True).run(recordings, tmp_path / "set")
+    assert not (tmp_path / "set" / "manifest.jsonl").exists()
+
+
+def test_a_speaker_with_too_little_speech_is_left_out_or_warned_of(recordings: Path, tmp_path: Path) -> None:
+    for number in (2, 3, 4):
+        (recordings / "mei" / f"mei_0{number}.wav").unlink()
+    report = small(min_speaker_seconds=5.0, advised_speaker_seconds=13.0).run(recordings, tmp_path / "set")
+    assert Manifest.load(tmp_path / "set").speakers == ["alice", "bruno"]
+    (omission,) = report.omissions
+    assert omission.recording == "mei/mei_01.wav"
+    assert "speaker mei has only 4." in omission.reason
+    assert "min_speaker_seconds=5" in omission.reason
+    warnings = {summary.speaker: summary.warning for summary in report.summaries()}
+    assert warnings == {"alice": None, "bruno": "under the advised 13 s: add recordings", "mei": "left out"}
+
+
+def test_nothing_usable_is_an_error_that_says_why(recordings: Path, tmp_path: Path) -> None:
+    for path in recordings.rglob("*.txt"):
+        path.unlink()
+    with pytest.raises(SovitsError, match=r"Nothing in .* can be used, first alice/alice_01\.wav: no transcript.*whisper\.model.*report\.md"):
+        small().run(recordings, tmp_path / "set")
+    assert (tmp_path / "set" / "report.md").is_file()
+
+
+def test_the_output_may_not_lie_among_the_recordings(recordings: Path) -> None:
+    with pytest.raises(SovitsError, match="lies inside the recordings"):
+        small().run(recordings, recordings / "set")
+
+
+def test_files_that_are_not_the_set_s_stay(recordings: Path, tmp_path: Path) -> None:
+    root = small().run(recordings, tmp_path / "set").output
+    (root / "audio" / "alice" / "mine.wav").write_bytes(b"mine")
+    (root / "cache" / "broken.json").write_text("{")
+    shutil.rmtree(recordings / "bruno")
+    small().run(recordings, root)
+    assert (root / "audio" / "alice" / "mine.wav").read_bytes() == b"mine"
+    assert not list(root.glob("audio/bruno/*.wav"))
+    assert not (root / "cache" / "broken.json").exists()
+
+
+def assert_words_lie_in_their_clips(manifest: Manifest) -> None:
+    for utterance in manifest.utterances:
+        times = [time for word in utterance.words for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert times[0] >= 0
+        assert times[-1] <= utterance.duration + 1e-3
+        assert "".join(word.text for word in utterance.words).replace(" ", "") == utterance.text.replace(" ", "")
+
+
+def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(
+    recordings: Path, tmp_path: Path, rehearsed_whisper: Callable[..., Path]
+) -> None:
+    shutil.rmtree(recordings / "bruno")
+    (recordings / "alice" / "alice_02.txt").unlink()
+    whisper = WhisperTranscriber(str(rehearsed_whisper(("Please hold the line.", 0.0, 2.0))))
+    report = small(transcriber=whisper).run(recordings, tmp_path / "set")
+    assert report.omissions == ()
+    manifest = Manifest.load(tmp_path / "set")
+    told = {u.id: (u.text, u.transcript) for u in manifest.utterances}
+    assert told["alice/alice_02"] == ("Please hold the line.", "whisper:rehearsed")
+    assert told["alice/alice_01"] == ("Thank you for calling, how may I help you today?", "sidecar:alice_01.txt")
+    assert_words_lie_in_their_clips(manifest)
+    mei = next(u for u in manifest.utterances if u.id == "mei/mei_01")
+    assert [word.text for word in mei.words][:3] == ["您", "好，", "很"]
+    assert small(transcriber=whisper).run(recordings, tmp_path / "set").reused == report.recordings
+    assert small().run(recordings, tmp_path / "set").reused == 0
+
+
+def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(
+    spoken: Path, tmp_path: Path, rehearsed_whisper: Callable[..., Path]
+) -> None:
+    samples = read_waveform(spoken / "bruno" / "bruno_01.wav", 22050)
+    sentences = SPEAKERS[1].sentences[:4]
+    stretches = VoiceActivityDetector(min_pause=0.5)(read_waveform(spoken / "bruno" / "bruno_01.wav", 16000))
+    first = stretches[0].start
+    times = [(sentence, s.start - first, s.end - first) for sentence, s in zip(sentences, stretches, strict=True)]
+    whisper = WhisperTranscriber(str(rehearsed_whisper(*times)))
+    folder = tmp_path / "recordings" / "bruno"
+    # Without full stops, the sentences cannot be told apart in the text: the times must do it.
+    text = " ".join(sentences).replace(". ", ", ")
+    long = np.concatenate([samples, np.zeros(30 * 22050 - len(samples), np.float32), samples])
+    for name, sound, said in (("known", samples, text), ("untold", -samples, None), ("long", long, f"{text} {text}"), ("wrong", -long, "Not a word of it is heard.")):
+        write_waveform(folder / f"{name}.wav", sound, 22050)
+        if said is not None:
+            (folder / f"{name}.txt").write_text(said, encoding="utf-8")
+    report = small(transcriber=whisper).run(tmp_path / "recordings", tmp_path / "set")
+    (wrong,) = report.omissions
+    assert wrong.recording == "bruno/wrong.wav"
+    assert "heard only" in wrong.reason
+    assert_words_lie_in_their_clips(Manifest.load(tmp_path / "set"))
+    pieces = {name: [u for u in report.utterances if u.recording == f"bruno/{name}.wav"] for name in ("known", "untold", "long")}
+    assert " ".join(u.text for u in pieces["known"]) == text
+    assert " ".join(u.text for u in pieces["long"]) == f"{text} {text}"
+    assert " ".join(u.text for u in pieces["untold"]) == " ".join(sentences)
+    # Every piece is made of whole sentences, and lies where they were spoken.
+    starts = {sentence.split()[0]: stretch.start for sentence, stretch in zip(sentences, stretches, strict=True)}
+    for utterance in report.utterances:
+        assert utterance.text.rstrip(",.").split()[-1] in {sentence.rstrip(".?").split()[-1].rstrip("?") for sentence in sentences} | {"device?"}
+        assert utterance.start % 30 == pytest.approx(starts[utterance.text.split()[0]] - 0.1, abs=0.05)
+    assert len(pieces["known"]) == len(pieces["untold"]) >= 2
+    assert len(pieces["long"]) >= 4
+
+
+def test_real_speakers_are_kept_whole_with_their_transcripts(real_speech: Path, tmp_path: Path) -> None:
+    report = Preparation(22050).run(real_speech, tmp_path / "set", metadata=real_speech / "manifest.csv", speakers=["p225", "LJ"])
+    assert report.omissions == ()
+    seconds = {summary.speaker: (summary.utterances, summary.seconds, summary.languages) for summary in report.summaries()}
+    assert seconds["LJ"] == (22, pytest.approx(156.4, abs=3), ["en"])
+    assert seconds["p225"] == (10, pytest.approx(64.7, abs=4), ["en"])
+    assert {u.recording.split("/")[0] for u in report.utterances} == {"ljspeech_LJ", "vctk_p225"}

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+
+from sovits.data.manifest import Word
+from sovits.data.transcription import WhisperTranscriber, spoken_language
+from sovits.errors import SovitsError
+
+SENTENCE = "Good morning to you, my friend."
+
+
+def noise(seconds: float) -> np.ndarray:
+    return (0.1 * np.random.default_rng(0).standard_normal(round(seconds * 16000))).astype(np.float32)
+
+
+def assert_in_order(words: tuple[Word, ...], seconds: float) -> None:
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= seconds + 0.02
+    assert all(type(value) is float for word in words for value in (word.start, word.end, word.confidence))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "language"),
+    [
+        ("Hello there.", None, "en"),
+        ("Café?", "zh", "en"),
+        ("欢迎致电。", None, "zh"),
+        ("Hello，欢迎致电客服中心", None, "mixed"),
+        ("2026", None, "en"),
+        ("2026", "zh-CN", "zh"),
+    ],
+)
+def test_the_script_tells_the_language(text: str, hint: str | None, language: str) -> None:
+    assert spoken_language(text, hint) == language
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "nothing to speak"), ("?! …", "nothing to speak"), ("Привет", "unsupported script"), ("こんにちは", "script")])
+def test_a_text_that_cannot_be_spoken_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SovitsError, match=message):
+        spoken_language(text)
+
+
+def test_whisper_writes_down_what_it_hears_and_when(rehearsed_whisper: Callable[..., Path]) -> None:
+    whisper = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 0.5, 2.5), ("How are you?", 4.0, 5.0))))
+    heard = whisper.transcribe(noise(6))
+    assert heard.text == f"{SENTENCE} How are you?"
+    assert heard.language == "en"
+    assert [word.text for word in heard.words] == [" Good", " morning", " to", " you,", " my", " friend.", " How", " are", " you?"]
+    assert_in_order(heard.words, 6)
+    assert heard.words[5].end < 2.6
+    assert 3.7 < heard.words[6].start < 4.2
+    state = torch.get_rng_state()
+    assert whisper.transcribe(noise(6)) == heard
+    assert torch.equal(torch.get_rng_state(), state)
+    assert whisper.name == "rehearsed"
+
+
+def test_more_than_one_window_is_transcribed(rehearsed_whisper: Callable[..., Path]) -> None:
+    heard = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 1.0, 3.0)))).transcribe(noise(50))
+    assert heard.text == f"{SENTENCE} {SENTENCE}"
+    assert_in_order(heard.words, 50)
+    assert heard.words[6].start == pytest.approx(31, abs=0.3)
+
+
+def test_chinese_comes_one_character_a_word(rehearsed_whisper: Callable[..., Path]) -> None:
+    heard = WhisperTranscriber(str(rehearsed_whisper(("欢迎致电。", 0.0, 2.0), language="zh"))).transcribe(noise(4))
+    assert heard.language == "zh"
+    assert [word.text for word in heard.words] == [" 欢", "迎", "致", "电。"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SENTENCE, [" Good", " morning", " to", " you,", " my", " friend."]),
+        ("Hello，欢迎致电 service desk。", [" Hello，", "欢", "迎", "致", "电", " service", " desk。"]),
+        ("请打开settings页面", [" 请", "打", "开", "settings", "页", "面"]),
+    ],
+)
+def test_a_known_text_is_aligned_word_by_word(rehearsed_whisper: Callable[..., Path], text: str, words: list[str]) -> None:
+    aligned = WhisperTranscriber(str(rehearsed_whisper(("anything", 0.0, 1.0)))).align(noise(5), text)
+    assert [word.text for word in aligned] == words
+    assert "".join(word.text for word in aligned).strip() == text
+    assert_in_order(aligned, 5)
+
+
+def test_alignment_finds_the_pause_between_two_sentences(rehearsed_whisper: Callable[..., Path]) -> None:
+    whisper = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 0.0, 3.0), ("How are you?", 8.0, 9.0))))
+    words = whisper.align(noise(10), f"{SENTENCE} How are you?")
+    assert_in_order(words, 10)
+    assert [word.text for word in words if word.start < 5] == [" Good", " morning", " to", " you,", " my", " friend."]
+    assert words[5].end < 3.2
+    assert words[6].start == pytest.approx(8, abs=0.3)
+    assert min(word.confidence for word in words) > 0.9
+
+
+def test_what_cannot_be_aligned_is_refused(rehearsed_whisper: Callable[..., Path]) -> None:
+    whisper = WhisperTranscriber(str(rehearsed_whisper(("anything", 0.0, 1.0))))
+    with pytest.raises(SovitsError, match="31 s are too much"):
+        whisper.align(noise(31), SENTENCE)
+    with pytest.raises(SovitsError, match=r"tokens, too many for 2\.0 s"):
+        whisper.align(noise(2), "word " * 450)
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def unreachable(*_arguments: object, **_options: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    with pytest.raises(SovitsError, match=r"Whisper model base is not on this machine.*whisper\.model the path"):
+        WhisperTranscriber("base").transcribe(noise(1))
+    with pytest.raises(SovitsError, match=r"whisper\.model=bose is neither a file nor a known model.*base"):
+        WhisperTranscriber("bose").transcribe(noise(1))
+
+
+@pytest.mark.parametrize("kind", ["text", "other weights", "empty"])
+def test_a_file_that_is_no_whisper_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "model.pt"
+    if kind == "other weights":
+        torch.save({"state_dict": {}}, path)
+    else:
+        path.write_text("hello" if kind == "text" else "")
+    with pytest.raises(SovitsError, match=r"model\.pt is not a Whisper checkpoint"):
+        WhisperTranscriber(str(path)).transcribe(noise(1))
