@@ -20,7 +20,7 @@ from sovits.data.recording import Recording, find_recordings
 from sovits.data.segmentation import Cut, Segmenter
 from sovits.data.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
 from sovits.data.transcript_matching import match_words
-from sovits.data.vad import VAD_RATE, Stretch, VoiceActivityDetector
+from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
 
 AUDIO_FOLDER = "audio"
@@ -172,20 +172,18 @@ class Preparation:
         if recording.text is not None and self.transcriber is None:
             return recording.text, (), recording.transcript or ""
         assert self.transcriber is not None
-        # Whisper makes words up in silence: it hears nothing before the first word and after the last.
-        start, end = stretches[0].start, stretches[-1].end
-        speech = heard[round(start * VAD_RATE) : round(end * VAD_RATE)]
-        if recording.text is None:
-            transcript = self.transcriber.transcribe(speech)
+        speech = CondensedSpeech(heard, stretches)
+        text, source = recording.text, recording.transcript or ""
+        if text is None:
+            transcript = self.transcriber.transcribe(speech.samples)
             text, words, source = transcript.text, transcript.words, f"whisper:{self.transcriber.name}"
             if not words:
                 raise SovitsError("Whisper heard no words; write a transcript beside it, or use a larger whisper.model.")
-        elif end - start <= WINDOW_SECONDS:
-            text, words, source = recording.text, self.transcriber.align(speech, recording.text), recording.transcript or ""
+        elif speech.seconds <= WINDOW_SECONDS:
+            words = self.transcriber.align(speech.samples, text)
         else:
-            words = match_words(recording.text, self.transcriber.transcribe(speech).words)
-            text, source = recording.text, recording.transcript or ""
-        return text, tuple(replace(word, start=word.start + start, end=word.end + start) for word in words), source
+            words = match_words(text, self.transcriber.transcribe(speech.samples).words)
+        return text, tuple(Word(word.text, *speech.original(word.start, word.end), word.confidence) for word in words), source
 
     def _write(self, recording: Recording, cut: Cut, stem: str, samples: np.ndarray, source: str, output: Path) -> Utterance:
         language = spoken_language(cut.text, recording.language)

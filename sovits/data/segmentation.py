@@ -132,7 +132,7 @@ class Segmenter:
         for cut in cuts:
             seconds = cut.end - cut.start
             if not cut.text:
-                rejected.append(Reject(cut.start, cut.end, "Whisper heard speech without words here; give a transcript, or leave it out"))
+                rejected.append(Reject(cut.start, cut.end, "no word of the text falls into this speech; check the transcript, or cut it out"))
             elif seconds < self.min_seconds:
                 reason = f"{seconds:.2f} s of speech is under segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
                 rejected.append(Reject(cut.start, cut.end, reason))
@@ -182,12 +182,19 @@ def _spoken_length(text: str) -> float:
 
 
 def _shares(words: Sequence[Word], pieces: Sequence[Sequence[Stretch]]) -> list[tuple[Word, ...]]:
-    """The words of each piece: a word belongs to the stretch that is nearest to its middle."""
+    """The words of each piece: a word belongs where it overlaps the speech most, or else to the stretch nearest to its middle.
+
+    Whisper lets the first word after a pause start early, within it: the overlap is what tells.
+    """
     shares: list[list[Word]] = [[] for _ in pieces]
+    at = 0
     for word in words:
         middle = (word.start + word.end) / 2
-        away = [min(max(stretch.start - middle, middle - stretch.end, 0.0) for stretch in piece) for piece in pieces]
-        shares[away.index(min(away))].append(word)
+        overlaps = [sum(max(min(word.end, s.end) - max(word.start, s.start), 0.0) for s in piece) for piece in pieces]
+        away = [min(max(s.start - middle, middle - s.end, 0.0) for s in piece) for piece in pieces]
+        # Never back: the words are in order.
+        at = max(at, max(range(len(pieces)), key=lambda index: (overlaps[index], -away[index])))
+        shares[at].append(word)
     return [tuple(share) for share in shares]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -63,3 +64,41 @@ class VoiceActivityDetector:
         finally:
             torch.set_num_threads(threads)
         return [Stretch(stretch["start"] / VAD_RATE, min(stretch["end"], len(samples)) / VAD_RATE) for stretch in found]
+
+
+class CondensedSpeech:
+    """A recording's speech with its pauses shortened, for a listener that loses its place in a long silence.
+
+    Args:
+        samples: [T_samples] of the recording at ``VAD_RATE``.
+        stretches: its speech, in order; not empty.
+        pause: seconds that are kept of a longer pause; half of it before the first stretch and after the last.
+    """
+
+    def __init__(self, samples: np.ndarray, stretches: Sequence[Stretch], pause: float = 0.3) -> None:
+        starts = [*(round(stretch.start * VAD_RATE) for stretch in stretches), len(samples)]
+        ends = [0, *(round(stretch.end * VAD_RATE) for stretch in stretches)]
+        most = round(pause / 2 * VAD_RATE)
+        margins = [min(most, (start - end) // 2) for end, start in zip(ends, starts, strict=True)]
+        margins[0], margins[-1] = min(most, starts[0]), min(most, starts[-1] - ends[-1])
+        pieces = [(starts[i] - margins[i], ends[i + 1] + margins[i + 1]) for i in range(len(stretches))]
+        self.samples = np.concatenate([samples[start:end] for start, end in pieces])
+        self._starts = [start for start, _ in pieces]
+        self._joints = np.cumsum([0, *(end - start for start, end in pieces)])
+
+    @property
+    def seconds(self) -> float:
+        """Of what is left."""
+        return len(self.samples) / VAD_RATE
+
+    def original(self, start: float, end: float) -> tuple[float, float]:
+        """A span of the condensed speech, in seconds, as it lies in the recording."""
+        # What starts at a joint starts with the stretch after it; what ends there ends with the one before.
+        begin = self._original_sample(round(start * VAD_RATE), "right")
+        finish = self._original_sample(round(end * VAD_RATE), "left")
+        return begin / VAD_RATE, max(begin, finish) / VAD_RATE
+
+    def _original_sample(self, sample: int, side: Literal["left", "right"]) -> int:
+        sample = min(sample, len(self.samples))
+        piece = min(max(int(np.searchsorted(self._joints, sample, side=side)) - 1, 0), len(self._starts) - 1)
+        return self._starts[piece] + sample - int(self._joints[piece])

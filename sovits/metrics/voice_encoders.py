@@ -91,7 +91,7 @@ class SpeechBrainEncoder:
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise SovitsError(
-                f"The speaker encoder '{source}' could not be loaded ({error}); give a folder with hyperparams.yaml, or a hub name and network."
+                f"The speaker encoder '{source}' could not be loaded ({error}); give a folder with hyperparams.yaml, or a hub name online."
             ) from error
         self.sample_rate = sample_rate
         self.channels = len(self._embed(np.zeros(sample_rate, dtype=np.float32) + 1e-3))

@@ -59,7 +59,7 @@ def _romanized(text: str) -> str:
     from pypinyin import Style, pinyin
 
     pieces: list[str] = []
-    for run in pinyin(text, style=Style.TONE, errors=lambda characters: [_narrow(characters)]):
+    for run in pinyin(text, style=Style.TONE, errors=_narrow):
         piece = run[0]
         between = pieces and pieces[-1][-1:].isalnum() and piece[:1].isalnum()
         pieces.append(f" {piece}" if between else piece)

@@ -98,7 +98,8 @@ def _speaker_section(name: str, clips: Sequence[ClipScores], sounds: Mapping[str
 def _clip_row(clip: ClipScores, sounds: ClipSounds) -> str:
     players = "".join(f"<td>{_player(source)}</td>" for source in (sounds.recording, sounds.reconstruction, sounds.synthesis))
     values = (clip.mel_distance, clip.mel_distance_warped, clip.similarity_synthesis, clip.mos_synthesis)
-    return f"<tr><td title='{escape(clip.id, quote=True)}'>{escape(clip.text)}</td>{players}{''.join(_number(shown(value)) for value in values)}</tr>"
+    numbers = "".join(_number(shown(value)) for value in values)
+    return f"<tr><td title='{escape(clip.id, quote=True)}'>{escape(clip.text)}</td>{players}{numbers}</tr>"
 
 
 def _player(source: str) -> str:

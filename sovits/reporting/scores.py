@@ -90,7 +90,10 @@ def overall(speakers: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def write_tables(clips: Sequence[ClipScores], about: Mapping[str, Any], folder: Path) -> None:
-    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv`` and ``summary.json`` (``about`` and the means); no number is an empty cell."""
+    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv`` and ``summary.json`` (``about`` and the means).
+
+    A figure that could not be taken is an empty cell, or null.
+    """
     speakers = by_speaker(clips)
     _write_csv(folder / "metrics.csv", [field.name for field in fields(ClipScores)], [asdict(clip) for clip in clips])
     rows = [{"speaker": name, **_counted(clips, name), **figures} for name, figures in speakers.items()]

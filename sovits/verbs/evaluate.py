@@ -132,15 +132,16 @@ class Evaluation:
         """
         voices = self._voices(utterances)
         recordings = {speaker: self._recordings(speaker, utterances) for speaker in voices}
-        clips = []
+        clips: list[ClipScores] = []
+        warm: set[str] = set()
         for utterance in track(utterances, description="Evaluating", transient=True):
             if utterance.speaker not in voices or utterance.id in self.left_out:
                 continue
             try:
-                if not clips:
-                    self.voice.speak(
-                        utterance.text, voices[utterance.speaker], language=utterance.language
-                    )  # the first is slower: libraries warm up
+                if utterance.language not in warm:
+                    # The first time in a language is the slowest: dictionaries load, which is no part of the speed of speaking.
+                    self.voice.speak(utterance.text, voices[utterance.speaker], language=utterance.language)
+                    warm.add(utterance.language)
                 clips.append(self._score(utterance, voices[utterance.speaker], recordings[utterance.speaker]))
             except SovitsError as error:
                 self.left_out[utterance.id] = str(error)
@@ -222,13 +223,9 @@ class Evaluation:
             write_waveform(self.output / paths[kind], samples, self.voice.sample_rate)
         self.sounds[utterance.id] = ClipSounds(**paths)
         if utterance.speaker not in self.pictures:
-            titles = {
-                "recording": "recording",
-                "reconstruction": "reconstruction through the posterior",
-                "synthesis": "synthesised from the text",
-            }
+            headings = {"recording": "recording", "reconstruction": "reconstruction", "synthesis": "from text"}
             figure = mel_figure(
-                {titles[kind]: mel for kind, mel in mels.items()},
+                {headings[kind]: mel for kind, mel in mels.items()},
                 MelScale.of(self.voice.mel_spectrogram),
                 f"{utterance.speaker}: {utterance.text}",
             )

@@ -120,7 +120,7 @@ def test_what_cannot_be_an_utterance_is_named_with_its_place() -> None:
     assert "cannot be cut at a pause is over segmentation.max_seconds=12" in reject.reason
     cuts, (reject,) = Segmenter()(stretches(0, 8, 10, 18), 20, "only here", words_of((" only", 0, 4), (" here", 4, 8)))
     assert [cut.text for cut in cuts] == ["only here"]
-    assert "without words" in reject.reason
+    assert "no word of the text" in reject.reason
 
 
 def test_nothing_of_the_speech_is_lost_and_every_cut_has_a_legal_length() -> None:

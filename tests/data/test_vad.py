@@ -8,7 +8,7 @@ import torch
 
 from sovits.audio.waveform import read_waveform
 from sovits.data.demo import SENTENCE_PAUSE, generate_demo
-from sovits.data.vad import VAD_RATE, VoiceActivityDetector
+from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
 
 
 def test_four_sentences_are_four_stretches_with_the_pauses_between(tmp_path: Path) -> None:
@@ -39,3 +39,17 @@ def test_no_speech_gives_no_stretch(kind: str) -> None:
         "nothing": time[:0],
     }[kind]
     assert VoiceActivityDetector()(samples) == []
+
+
+def test_condensed_speech_keeps_the_speech_and_tells_where_it_was() -> None:
+    samples = np.arange(10 * VAD_RATE, dtype=np.float32)
+    speech = CondensedSpeech(samples, [Stretch(1.0, 2.0), Stretch(2.2, 3.0), Stretch(7.0, 9.95)], pause=0.4)
+    # Kept: 0.8-3.2 (the short pause whole) and 6.8-10.
+    expected = np.concatenate([samples[round(0.8 * VAD_RATE) : round(3.2 * VAD_RATE)], samples[round(6.8 * VAD_RATE) :]])
+    np.testing.assert_array_equal(speech.samples, expected)
+    assert speech.seconds == pytest.approx(5.6)
+    assert speech.original(0.2, 1.2) == (pytest.approx(1.0), pytest.approx(2.0))
+    assert speech.original(2.6, 5.55) == (pytest.approx(7.0), pytest.approx(9.95))
+    assert speech.original(2.2, 2.4) == (pytest.approx(3.0), pytest.approx(3.2))
+    assert speech.original(2.4, 2.5) == (pytest.approx(6.8), pytest.approx(6.9))
+    assert speech.original(0.0, 9.0)[0] == pytest.approx(0.8)

@@ -241,7 +241,10 @@ def test_progress_counts_generator_steps(run: tuple[Path, VoiceTraining, str]) -
 def test_listening_leaves_training_as_it_was(tiny_set: Path, tmp_path: Path) -> None:
     """The same weights with and without the callbacks that make the model speak."""
     finals = []
-    for callbacks in ([], [SpeakerBankKeeper(2), make_quality(2), make_samples(tmp_path)]):
+    bar = GeneratorProgress(["train/generator/mel"], 1, 50, ["val/mel"])
+    terminal = io.StringIO()
+    bar.console = Console(file=terminal, force_terminal=True, width=120)
+    for callbacks in ([], [SpeakerBankKeeper(2), make_quality(2), make_samples(tmp_path), bar]):
         torch.manual_seed(1)
         data = make_data(tiny_set)
         training = make_training(data.speakers, steps=2)
@@ -250,6 +253,9 @@ def test_listening_leaves_training_as_it_was(tiny_set: Path, tmp_path: Path) -> 
         finals.append(training.synthesizer.state_dict())
     for name, value in finals[0].items():
         torch.testing.assert_close(finals[1][name], value, atol=0, rtol=0, msg=name)
+    assert "2/2" in terminal.getvalue()
+    assert "validation at step 2" in terminal.getvalue()
+    assert bar._bar is None
 
 
 def test_scores_are_those_of_the_metric_on_the_same_clips(tiny_set: Path, tmp_path: Path) -> None:

@@ -117,7 +117,3 @@ def test_the_command_as_it_is_typed(checkpoint, tmp_path):
     done = subprocess.run([*command, "speaker=ana", f"text={ODD_TEXT}", "output=你好.wav"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(tmp_path / "你好.wav").frames > 0
-    failed = subprocess.run([*command, "speaker=zoe", "text=hi"], cwd=tmp_path, capture_output=True, text=True)
-    assert failed.returncode == 1
-    assert "There is no speaker 'zoe'; choose one of ana, bo" in failed.stderr
-    assert "Traceback" not in failed.stderr

@@ -16,7 +16,7 @@ ADDRESS = f"(?a:{_URL}|{_EMAIL}|{_DOMAIN})"
 _NUMBER = (
     rf"(?:\bNo\.\s?(?=\d))?[+\-±~≈<>≤≥#]{{0,3}}(?:{CURRENCY}\s?(?=\d))?"
     r"\d(?:[\d.,:/\-~×÷+=*^]*\d)?"
-    rf"(?:(?i:st|nd|rd|th|s)\b|\s?(?i:[ap]\.m\.|[ap]m\b)|{UNIT}|\s?{CURRENCY}(?!\s?[{LATIN}\d]))?"
+    rf"(?:(?i:st|nd|rd|th|s)(?![{LATIN}\d])|\s?(?i:[ap]\.m\.|[ap]m(?![{LATIN}\d]))|{UNIT}|\s?{CURRENCY}(?!\s?[{LATIN}\d]))?"
 )
 _TOKEN = re.compile(
     rf"(?P<address>{ADDRESS})|(?P<number>{_NUMBER})|(?P<han>[{HAN}]+)|(?P<latin>{ENGLISH_WORD})"
