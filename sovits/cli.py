@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sovits import __version__
-from sovits.errors import SovitsError
+from sovits.errors import SovitsError, mistake_behind
 from sovits.overrides import quote_overrides
 
 VERBS = {
@@ -74,7 +74,7 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
         except MissingMandatoryValue as error:
             raise SystemExit(f"sovits {verb}: {error.full_key} is not given; add {error.full_key}=VALUE.") from None
         except (InstantiationException, OmegaConfBaseException) as error:
-            cause = _user_mistake(error)
+            cause = mistake_behind(error)
             if cause is None:
                 raise
             raise SystemExit(f"sovits {verb}: {cause}") from None
@@ -89,13 +89,6 @@ def _hush() -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     for message in (".*LeafSpec.*", ".*pkg_resources is deprecated.*", ".*smaller than the logging interval.*", ".*does not have many workers.*"):
         warnings.filterwarnings("ignore", message)
-
-
-def _user_mistake(error: BaseException | None) -> SovitsError | None:
-    """The :class:`SovitsError` that Hydra wrapped while it built an object, if there is one."""
-    while error is not None and not isinstance(error, SovitsError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 if __name__ == "__main__":

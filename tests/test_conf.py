@@ -37,7 +37,7 @@ def test_every_experiment_builds(experiment: str, tmp_path: Path) -> None:
     config = composed("train", choice, *NEEDED.get(experiment, []), run=tmp_path)
     training = build_training(config, ["alice", "bruno", "mei"])
     assert training.synthesizer.speaker_encoder.classifier.weight.shape == (3, 256)
-    assert training.carried_config["model"]["speaker_encoder"]["n_speakers"] == 3
+    assert config.model.speaker_encoder.n_speakers == 3
     assert training.steps == config.training.steps > 0
     assert 0 < training.adversary_from < training.steps
     instantiate(config.data)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hydra
+import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from sovits.overrides import quote_overrides
@@ -40,12 +39,13 @@ def test_a_text_arrives_as_typed(text):
     assert arrives(f"text={text}") == text
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text(alphabet=st.sampled_from("aZ0 ,.:;'\"\\${}[]()=#~+-!?你，。é\n")))
-def test_any_text_arrives_as_typed(text):
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    if not quoted:
-        assert arrives(f"text={text}") == text
+def test_any_text_arrives_as_typed():
+    random = np.random.default_rng(0)
+    signs = np.array(list("aZ0 ,.:;'\"\\${}[]()=#~+-!?你，。é\n"))
+    for _ in range(300):
+        text = "".join(random.choice(signs, random.integers(1, 12)))
+        if text[0] != text[-1] or text[0] not in "'\"":
+            assert arrives(f"text={text}") == text
 
 
 def test_the_key_is_the_configs_and_only_that_verbs():

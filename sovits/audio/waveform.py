@@ -23,7 +23,13 @@ LOUDNESS_BLOCK = 0.4
 _OGG_HEADER = 27
 _LONGEST_OGG_PAGE = _OGG_HEADER + 255 + 255 * 255
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-_WRITERS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".mp3": ("MP3", "MPEG_LAYER_III"), ".ogg": ("OGG", "VORBIS"), ".opus": ("OGG", "OPUS")}
+_WRITERS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+}
 
 
 def read_waveform(path: Path | str, sample_rate: int, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
@@ -47,7 +53,7 @@ def read_waveform(path: Path | str, sample_rate: int, *, start: float = 0.0, end
     except soundfile.LibsndfileError as error:
         raise SovitsError(f"{path} is damaged or not audio ({error.error_string.rstrip('.')}); export it again as WAV or FLAC.") from error
     if len(samples) < last - first:
-        raise SovitsError(f"{path} is cut short: it promises {expected} samples and holds {first + len(samples)}; copy it again from its source.")
+        raise SovitsError(f"{path} is cut short: {first + len(samples)} of {expected} samples are there; copy it again from its source.")
     if not len(samples):
         span = f" from {start:g} s to {'its end' if end is None else f'{end:g} s'}" if expected else ""
         raise SovitsError(f"{path} holds no samples{span}; record it again.")
@@ -65,7 +71,7 @@ def _check_readable(path: Path) -> None:
     if _lacks_ogg_end(path):
         raise SovitsError(f"{path} is cut short: its last page is missing; copy it again from its source.")
     if (lacking := _missing_wav_bytes(path)) > 0:
-        raise SovitsError(f"{path} is cut short: its header promises {lacking} more bytes of audio than there are; copy it again from its source.")
+        raise SovitsError(f"{path} is cut short by {lacking} bytes; copy it again from its source.")
 
 
 def _missing_wav_bytes(path: Path) -> int:
@@ -86,7 +92,7 @@ def _missing_wav_bytes(path: Path) -> int:
 
 
 def _lacks_ogg_end(path: Path) -> bool:
-    """Whether an Ogg file's last page is cut, or not marked as the last (RFC 3533); libsndfile would read what is there, or find no length."""
+    """Whether an Ogg file's last page is cut, or not marked as the last (RFC 3533); libsndfile would not always tell."""
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
             return False

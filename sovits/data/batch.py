@@ -19,7 +19,7 @@ class Batch:
     frame_lengths: Tensor
     """[B] valid spectrogram frames: valid samples / hop_length."""
     references: Tensor
-    """[B, T_reference] samples of *another* utterance of the same speaker (the same one where there is no other); all of one length, unpadded."""
+    """[B, T_reference] samples of *another* utterance of the same speaker (of the same one where there is no other), all of one length."""
     speakers: Tensor
     """[B] index into the data module's ``speakers``."""
     ids: list[str]

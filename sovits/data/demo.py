@@ -105,7 +105,7 @@ def _espeak() -> Iterator[tuple[Any, int]]:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise SovitsError('The demo speakers need espeak-ng; install it with `pip install "sovits[espeak]"`, or give recordings=DIR.') from error
+        raise SovitsError('The demo speakers need espeak-ng; `pip install "sovits[espeak]"`, or give recordings=DIR.') from error
     source = Path(espeakng_loader.get_library_path())
     # A loaded library cannot be deleted on every system.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

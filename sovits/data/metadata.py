@@ -49,7 +49,9 @@ def read_table(table: Path, files: Sequence[Path]) -> list[Row]:
         return list(_with_header(table, content))
     if "|" in first:
         return list(_without_header(table, content, files))
-    raise SovitsError(f"{table} is not a table of transcripts; its first line must name the columns path,text[,speaker,language] or read id|text.")
+    raise SovitsError(
+        f"{table} is no table of transcripts; its first line must name the columns path,text[,speaker,language] or read id|text."
+    )
 
 
 def _with_header(table: Path, content: str) -> Iterator[Row]:

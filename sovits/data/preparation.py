@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from sovits.data.manifest import Manifest, Utterance, Word
 from sovits.data.preparation_report import PreparationReport
 from sovits.data.recording import Recording, find_recordings
 from sovits.data.segmentation import Cut, Segmenter
-from sovits.data.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
+from sovits.data.splitting import split_by_content
 from sovits.data.transcript_matching import match_words
+from sovits.data.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
 from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
 
@@ -69,7 +69,9 @@ class Preparation:
         self.seed = seed
         self.strict = strict
 
-    def run(self, recordings: Path, output: Path, *, metadata: Path | None = None, speakers: Sequence[str] | None = None) -> PreparationReport:
+    def run(
+        self, recordings: Path, output: Path, *, metadata: Path | None = None, speakers: Sequence[str] | None = None
+    ) -> PreparationReport:
         """Prepares ``recordings`` (see ``find_recordings``) into ``output``; what an earlier run did and still holds is reused.
 
         Returns:
@@ -80,7 +82,9 @@ class Preparation:
         """
         began = time.monotonic()
         if output.resolve().is_relative_to(recordings.resolve()):
-            raise SovitsError(f"The output {output} lies inside the recordings {recordings}, and would be read as a speaker; choose another output=DIR.")
+            raise SovitsError(
+                f"The output {output} lies inside the recordings {recordings} and would become a speaker; choose another output=DIR."
+            )
         found = find_recordings(recordings, metadata=metadata, speakers=speakers)
         cache = ClipCache(output, self._settings())
         outcomes, reused = self._outcomes(found, output, cache)
@@ -90,7 +94,7 @@ class Preparation:
         report = PreparationReport(
             output=output,
             speakers=tuple(sorted({recording.speaker for recording in found})),
-            utterances=tuple(self._split(kept)),
+            utterances=tuple(split_by_content(kept, self.validation_share, self.test_share, self.seed)),
             omissions=tuple(omissions + few),
             recordings=len(found),
             reused=reused,
@@ -98,12 +102,10 @@ class Preparation:
             elapsed=time.monotonic() - began,
         )
         report.save()
-        if self.strict and report.omissions:
-            first = report.omissions[0]
-            raise SovitsError(f"strict=true and {len(report.omissions)} left out, first {first.recording}: {first.reason} (all in {output}/report.md).")
-        if not report.utterances:
-            first = report.omissions[0]
-            raise SovitsError(f"Nothing in {recordings} can be used, first {first.recording}: {first.reason} (all in {output}/report.md).")
+        if report.omissions and (self.strict or not report.utterances):
+            first, count = report.omissions[0], len(report.omissions)
+            what = f"strict=true and {count} left out" if report.utterances else f"Nothing in {recordings} can be used"
+            raise SovitsError(f"{what}, first {first.recording}: {first.reason} (all in {output}/report.md).")
         Manifest(self.sample_rate, report.utterances).save(output)
         cache.sweep({utterance.path for utterance in utterances})
         return report
@@ -158,13 +160,14 @@ class Preparation:
         except SovitsError as error:
             return _left_out(recording, _as_reason(error, recording))
         cuts, rejects = self.segmenter(stretches, len(samples) / self.sample_rate, text, words)
-        utterances, omissions = [], [Omission(recording.name, recording.speaker, r.reason, round(r.start, 2), round(r.end, 2)) for r in rejects]
+        utterances = []
+        omissions = [_left_out_piece(recording, reject.reason, reject.start, reject.end) for reject in rejects]
         for number, cut in enumerate(cuts, start=1):
             stem = recording.stem if len(cuts) + len(rejects) == 1 else f"{recording.stem}_{number:04d}"
             try:
                 utterances.append(self._write(recording, cut, stem, samples, source, output))
             except SovitsError as error:
-                omissions.append(Omission(recording.name, recording.speaker, _as_reason(error, recording), round(cut.start, 2), round(cut.end, 2)))
+                omissions.append(_left_out_piece(recording, _as_reason(error, recording), cut.start, cut.end))
         return Outcome(tuple(utterances), tuple(omissions))
 
     def _transcript(self, recording: Recording, heard: np.ndarray, stretches: Sequence[Stretch]) -> tuple[str, tuple[Word, ...], str]:
@@ -218,26 +221,13 @@ class Preparation:
         ]
         return [utterance for utterance in utterances if utterance.speaker not in scarce], few
 
-    def _split(self, utterances: Iterable[Utterance]) -> list[Utterance]:
-        """Sets each utterance's split by the rank of its content's hash among its speaker's.
-
-        Validation takes the lowest ranks and test the highest: a clip that joins the set moves at most one other from one split to the next.
-        """
-        ranked: dict[str, list[Utterance]] = defaultdict(list)
-        for utterance in utterances:
-            ranked[utterance.speaker].append(utterance)
-        splits: dict[str, str] = {}
-        for own in ranked.values():
-            own.sort(key=lambda utterance: (hashlib.sha256(f"{self.seed}:{utterance.content_hash}".encode()).digest(), utterance.id))
-            enough = len(own) >= 3
-            validation, test = (max(round(share * len(own)), 1) * enough for share in (self.validation_share, self.test_share))
-            splits |= {u.id: "val" for u in own[:validation]} | {u.id: "test" for u in own[len(own) - test :]}
-        every = [utterance for own in ranked.values() for utterance in own]
-        return sorted((replace(utterance, split=splits.get(utterance.id, "train")) for utterance in every), key=lambda utterance: utterance.id)
-
 
 def _left_out(recording: Recording, reason: str) -> Outcome:
     return Outcome(omissions=(Omission(recording.name, recording.speaker, reason),))
+
+
+def _left_out_piece(recording: Recording, reason: str, start: float, end: float) -> Omission:
+    return Omission(recording.name, recording.speaker, reason, round(start, 2), round(end, 2))
 
 
 def _as_reason(error: SovitsError, recording: Recording) -> str:

@@ -64,7 +64,7 @@ class PreparationReport:
         splits = Counter(utterance.split for utterance in own)
         warning = None
         if not own:
-            warning = "left out"
+            warning = "left out, nothing usable or too little"
         elif seconds < self.advised_speaker_seconds:
             warning = f"under the advised {self.advised_speaker_seconds:g} s: add recordings"
         elif len(own) < 3:
@@ -94,8 +94,8 @@ class PreparationReport:
     def to_markdown(self) -> str:
         """The same as a page."""
         head = ["Speaker", "Seconds", "Utterances", "Train / val / test", "Languages", "Left out", "Note"]
-        lines = [f"# Prepared set `{self.output.name}`", "", self._sentence(), "", *_markdown_table(head, [_cells(s) for s in self.summaries()])]
-        lines += ["", "## Left out", ""]
+        lines = [f"# Prepared set `{self.output.name}`", "", self._sentence(), ""]
+        lines += [*_markdown_table(head, [_cells(summary) for summary in self.summaries()]), "", "## Left out", ""]
         rows = [[o.recording, "all" if o.start is None else f"{o.start:.2f}-{o.end:.2f} s", o.reason] for o in self.omissions]
         lines += _markdown_table(["Recording", "Part", "Why, and what to do"], rows) if rows else ["Nothing."]
         return "\n".join(lines) + "\n"
@@ -111,29 +111,33 @@ class PreparationReport:
         table = Table(title=f"Prepared set {self.output.name}", title_justify="left")
         for name, justify in (("Speaker", "left"), ("Seconds", "right"), ("Utterances", "right"), ("Train / val / test", "right")):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
-        for name in ("Languages", "Left out", "Note"):
+        for name in ("Languages", "Left out"):
             table.add_column(name)
         for summary in self.summaries():
-            table.add_row(*_cells(summary))
+            table.add_row(*_cells(summary)[:-1])
         console.print(table)
+        for summary in self.summaries():
+            if summary.warning is not None:
+                console.print(f"Warning: speaker {summary.speaker}: {summary.warning}", markup=False, highlight=False, soft_wrap=True)
         for omission in self.omissions[:_SHOWN]:
             part = "" if omission.start is None else f" ({omission.start:.1f}-{omission.end:.1f} s)"
-            console.print(f"Left out: {omission.recording}{part}: {omission.reason}", markup=False, highlight=False)
+            console.print(f"Left out: {omission.recording}{part}: {omission.reason}", markup=False, highlight=False, soft_wrap=True)
         if len(self.omissions) > _SHOWN:
-            console.print(f"... and {len(self.omissions) - _SHOWN} more in {self.output / 'report.md'}", markup=False, highlight=False)
-        console.print(self._sentence(), markup=False, highlight=False)
+            console.print(
+                f"... and {len(self.omissions) - _SHOWN} more in {self.output / 'report.md'}", markup=False, highlight=False, soft_wrap=True
+            )
+        console.print(self._sentence(), markup=False, highlight=False, soft_wrap=True)
 
     def _sentence(self) -> str:
-        return (
-            f"{len(self.utterances)} utterances, {self.seconds:.1f} s, from {self.recordings} recordings ({self.reused} reused) in {self.elapsed:.1f} s; "
-            f"{len(self.omissions)} left out. The set is in {self.output}."
-        )
+        made = f"{len(self.utterances)} utterances, {self.seconds:.1f} s"
+        source = f"from {self.recordings} recordings ({self.reused} reused) in {self.elapsed:.1f} s"
+        return f"{made}, {source}; {len(self.omissions)} left out. The set is in {self.output}."
 
 
 def _cells(summary: SpeakerSummary) -> list[str]:
     splits = " / ".join(str(summary.splits[split]) for split in SPLITS)
-    languages = ", ".join(summary.languages)
-    return [summary.speaker, f"{summary.seconds:.1f}", str(summary.utterances), splits, languages, str(summary.left_out), summary.warning or ""]
+    amounts = [f"{summary.seconds:.1f}", str(summary.utterances), splits]
+    return [summary.speaker, *amounts, ", ".join(summary.languages), str(summary.left_out), summary.warning or ""]
 
 
 def _markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:

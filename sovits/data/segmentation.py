@@ -15,9 +15,13 @@ from dataclasses import dataclass, replace
 
 from sovits.data.manifest import Word
 from sovits.data.vad import Stretch
+from sovits.errors import SovitsError
 from sovits.text.language import HAN_CHARACTER
 
-_SENTENCE = re.compile(r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bProf)(?<!\bvs)[.!?…]+["'”’)\]]*\s+(?![a-z])|[。！？…]+["'”’）》」』]*\s*""")
+# After . ! ? and a space, unless a small letter follows or the stop is a title's; after 。！？ always.
+_SENTENCE = re.compile(
+    r"""(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bProf)(?<!\bvs)[.!?…]+["'”’)\]]*\s+(?![a-z])|[。！？…]+["'”’）》」』]*\s*"""
+)
 _SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]）》」』]*$""")
 _SENTENCE_BONUS = 0.5
 """Seconds by which a pause after a sentence counts as longer than one within."""
@@ -57,6 +61,10 @@ class Segmenter:
     """
 
     def __init__(self, min_seconds: float = 1.0, max_seconds: float = 12.0, padding: float = 0.1, sentence_pause: float = 0.5) -> None:
+        if min_seconds >= max_seconds:
+            raise SovitsError(
+                f"segmentation.min_seconds={min_seconds:g} is not below segmentation.max_seconds={max_seconds:g}; change one."
+            )
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.padding = padding
@@ -67,7 +75,9 @@ class Segmenter:
         """What the result depends on, beside the recording."""
         return dict(vars(self))
 
-    def __call__(self, stretches: Sequence[Stretch], duration: float, text: str, words: Sequence[Word] = ()) -> tuple[list[Cut], list[Reject]]:
+    def __call__(
+        self, stretches: Sequence[Stretch], duration: float, text: str, words: Sequence[Word] = ()
+    ) -> tuple[list[Cut], list[Reject]]:
         """Cuts one recording.
 
         Args:
@@ -121,7 +131,8 @@ class Segmenter:
             index = next((i for i, cut in enumerate(cuts) if cut == short), None)
             if index is None:
                 continue
-            pairs = [(i, i + 1) for i in (index - 1, index) if 0 <= i and i + 1 < len(cuts) and cuts[i + 1].end - cuts[i].start <= self.max_seconds]
+            neighbours = [(i, i + 1) for i in (index - 1, index) if i >= 0 and i + 1 < len(cuts)]
+            pairs = [(i, j) for i, j in neighbours if cuts[j].end - cuts[i].start <= self.max_seconds]
             if pairs:
                 i, j = min(pairs, key=lambda pair: cuts[pair[1]].start - cuts[pair[0]].end)
                 cuts[i : j + 1] = [_join(cuts[i], cuts[j])]
@@ -130,19 +141,23 @@ class Segmenter:
     def _checked(self, cuts: list[Cut]) -> tuple[list[Cut], list[Reject]]:
         kept, rejected = [], []
         for cut in cuts:
-            seconds = cut.end - cut.start
-            if not cut.text:
-                rejected.append(Reject(cut.start, cut.end, "no word of the text falls into this speech; check the transcript, or cut it out"))
-            elif seconds < self.min_seconds:
-                reason = f"{seconds:.2f} s of speech is under segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
-                rejected.append(Reject(cut.start, cut.end, reason))
-            elif seconds > self.max_seconds:
-                wish = "cut it by hand" if cut.words else "set whisper.model to cut it between words, or cut it by hand"
-                reason = f"{seconds:.1f} s of speech that cannot be cut at a pause is over segmentation.max_seconds={self.max_seconds:g}; {wish}"
-                rejected.append(Reject(cut.start, cut.end, reason))
+            if problem := self._problem(cut):
+                rejected.append(Reject(cut.start, cut.end, problem))
             else:
                 kept.append(cut)
         return kept, rejected
+
+    def _problem(self, cut: Cut) -> str | None:
+        seconds = cut.end - cut.start
+        if not cut.text:
+            return "no word of the text falls into this speech; check the transcript, or cut it out"
+        if seconds < self.min_seconds:
+            return f"{seconds:.2f} s of speech is under segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
+        if seconds > self.max_seconds:
+            limit = f"segmentation.max_seconds={self.max_seconds:g}"
+            remedy = "cut it by hand" if cut.words else "set whisper.model to cut it between words, or cut it by hand"
+            return f"{seconds:.1f} s of speech that cannot be cut at a pause is over {limit}; {remedy}"
+        return None
 
 
 def split_sentences(text: str) -> list[str]:
@@ -172,7 +187,7 @@ def _mismatch(sentences: Sequence[str], pieces: Sequence[Sequence[Stretch]]) -> 
     rate = sum(weights) / sum(seconds)
     for sentence, weight, time in zip(sentences, weights, seconds, strict=True):
         if not rate / _RATE_TOLERANCE <= weight / time <= rate * _RATE_TOLERANCE:
-            return f'"{sentence}" cannot be what is said in {time:.1f} s, going by the rest of the recording; correct the transcript, or {remedy}'
+            return f'"{sentence}" cannot be what is said in {time:.1f} s, going by the rest; correct the transcript, or {remedy}'
     return None
 
 
@@ -206,5 +221,5 @@ def _inside(word: Word, start: float, end: float) -> Word:
 def _join(left: Cut, right: Cut) -> Cut:
     shift = right.start - left.start
     words = tuple(replace(word, start=round(word.start + shift, 3), end=round(word.end + shift, 3)) for word in right.words)
-    space = "" if left.text and HAN_CHARACTER.match(left.text[-1]) or _SENTENCE_END.search(left.text) and left.text[-1] in "。！？" else " "
+    space = "" if left.text and (HAN_CHARACTER.match(left.text[-1]) or left.text[-1] in "。！？，、；：") else " "
     return Cut(left.start, right.end, f"{left.text}{space}{right.text}".strip(), left.words + words)

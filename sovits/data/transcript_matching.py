@@ -28,7 +28,7 @@ def match_words(text: str, heard: Sequence[Word]) -> tuple[Word, ...]:
     matcher = SequenceMatcher(None, [_plain(word) for word in words], [_plain(word.text) for word in spoken], autojunk=False)
     common = sum(block.size for block in matcher.get_matching_blocks()) / max(len(words), 1)
     if common < LEAST_COMMON:
-        raise SovitsError(f"Whisper heard only {common:.0%} of the transcript's words; check that it belongs to this recording, or use a larger whisper.model.")
+        raise SovitsError(f"Whisper heard only {common:.0%} of the transcript's words; correct it, or use a larger whisper.model.")
     times: list[Word] = []
     for kind, start, end, first, last in matcher.get_opcodes():
         if kind == "equal":

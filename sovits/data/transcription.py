@@ -89,7 +89,7 @@ class WhisperTranscriber:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             result = model.transcribe(
-                samples, language=self.language, word_timestamps=True, condition_on_previous_text=False, fp16=self.device != "cpu", verbose=None
+                samples, language=self.language, word_timestamps=True, condition_on_previous_text=False, fp16=self.device != "cpu"
             )
         found = [word for segment in result["segments"] for word in segment["words"]]
         words = [Word(word["word"], float(word["start"]), float(word["end"]), float(word["probability"])) for word in found]
@@ -114,7 +114,7 @@ class WhisperTranscriber:
         tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=language, task="transcribe")
         tokens = tokenizer.encode(" " + text)
         if len(tokens) + len(tokenizer.sot_sequence) + 2 > model.dims.n_text_ctx:
-            raise SovitsError(f"The transcript has {len(tokens)} tokens, too many for {seconds:.1f} s of speech; check that it belongs to this recording.")
+            raise SovitsError(f"The transcript has {len(tokens)} tokens, too many for {seconds:.1f} s of speech; correct it.")
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(samples), n_mels=model.dims.n_mels).to(model.device)
         frames = min(len(samples) // whisper.audio.HOP_LENGTH, whisper.audio.N_FRAMES)
         timings = find_alignment(model, tokenizer, tokens, mel, frames)
@@ -135,16 +135,17 @@ def _load(model: str, device: str) -> Whisper:
     names = whisper.available_models()
     is_file = Path(model).is_file()
     if not is_file and model not in names:
-        raise SovitsError(f"whisper.model={model} is neither a file nor a known model; give the path of a checkpoint, or one of {', '.join(names)}.")
+        raise SovitsError(f"whisper.model={model} is neither a file nor one of {', '.join(names)}; give the path of a checkpoint.")
     try:
         return whisper.load_model(model, device=device)
     except OSError as error:
         if is_file:
             raise SovitsError(f"whisper.model={model} cannot be read ({error}); check the file.") from error
-        message = f"The Whisper model {model} is not on this machine and cannot be downloaded ({error}); give whisper.model the path of a checkpoint."
-        raise SovitsError(message) from error
+        reason = f"is not on this machine and cannot be downloaded ({error})"
+        raise SovitsError(f"The Whisper model {model} {reason}; give whisper.model the path of a checkpoint.") from error
     except (RuntimeError, KeyError, TypeError, AttributeError, pickle.UnpicklingError, EOFError) as error:
-        raise SovitsError(f"whisper.model={model} is not a Whisper checkpoint or cannot run on {device}; give one saved by openai-whisper.") from error
+        reason = f"is not a Whisper checkpoint, or cannot run on {device}"
+        raise SovitsError(f"whisper.model={model} {reason}; give one saved by openai-whisper.") from error
 
 
 def _whole_words(timings: Sequence[WordTiming]) -> list[Word]:

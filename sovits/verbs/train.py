@@ -14,6 +14,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
+from sovits.reporting.loss_curves import loss_figure
+from sovits.reporting.pictures import save_figure
+from sovits.text import SemanticTokenizer
 from sovits.training.lightning_module import VoiceTraining
 from sovits.voice.speaker_bank import SpeakerBank
 
@@ -31,6 +34,7 @@ def train(config: DictConfig) -> Path:
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
     training = build_training(config, data.speakers)
+    training.carried_config = carried_config(config, training, data.front_end.tokenizer)
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
     for logger in loggers:
@@ -44,26 +48,25 @@ def train(config: DictConfig) -> Path:
         # An untrained model is a figure's point of departure.
         trainer.validate(training, data, verbose=False)
         trainer.save_checkpoint(checkpoint)
-    SpeakerBank.from_embeddings(training.speaker_bank).save(Path(config.paths.run) / "speakers")
+    _keep(training, Path(config.paths.run))
     _tell(config, training, checkpoint)
     return checkpoint
 
 
 def build_training(config: DictConfig, speakers: list[str]) -> VoiceTraining:
-    """The Lightning module of ``config`` for these speakers; the number of speakers enters the configuration that checkpoints carry."""
+    """The Lightning module of ``config`` for these speakers, whose number enters the configuration."""
     with open_dict(config):
         config.model.speaker_encoder.n_speakers = len(speakers)
-    training: VoiceTraining = instantiate(config.training, carried_config={}, speakers=speakers)
-    training.carried_config = carried_config(config, training)
-    return training
+    return instantiate(config.training, carried_config={}, speakers=speakers)
 
 
-def carried_config(config: DictConfig, training: VoiceTraining) -> dict[str, Any]:
-    """``config`` as plain values, with the language model's architecture in place of its source: a checkpoint needs no hub to load."""
+def carried_config(config: DictConfig, training: VoiceTraining, tokenizer: SemanticTokenizer) -> dict[str, Any]:
+    """``config`` as plain values, with the language model and its tokenizer in place of their source: a checkpoint needs no hub to load."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     encoder = training.synthesizer.semantic_encoder
     if encoder is not None:
         plain["model"]["semantic_encoder"] |= {"source": None, "architecture": encoder.architecture}
+    plain["text"]["tokenizer"] |= {"source": None, "definition": None if tokenizer.is_default else tokenizer.to_json()}
     return plain
 
 
@@ -79,11 +82,19 @@ def _existing(resume: str | None) -> str | None:
     return resume
 
 
+def _keep(training: VoiceTraining, run: Path) -> None:
+    """The voices and the curves, beside the checkpoint."""
+    SpeakerBank.from_embeddings(training.speaker_bank).save(run / "speakers")
+    figures = run / "csv" / "metrics.csv"
+    if figures.is_file() and training.generator_step:
+        save_figure(loss_figure(figures, f"{run.name}: {training.generator_step} steps"), run / "losses.png")
+
+
 def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path) -> None:
     run = Path(config.paths.run)
     log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(training.speakers))
     log.info("Checkpoint:        %s", checkpoint)
     log.info("Voices:            %s", run / "speakers")
     log.info("Samples, pictures: %s", run / "samples")
-    log.info("Figures:           %s  (also TensorBoard and an offline W&B run beside it)", run / "csv")
+    log.info("Figures:           %s, %s  (also TensorBoard and W&B beside them)", run / "csv", run / "losses.png")
     log.info("Hear it:           sovits synthesize checkpoint=%s speaker=%s text='...'", checkpoint, training.speakers[0])

@@ -14,7 +14,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from torch import Tensor, nn
 
-from sovits.errors import SovitsError
+from sovits.errors import SovitsError, mistake_behind
 
 FORMAT = 1
 PREFIX = "synthesizer."
@@ -76,7 +76,7 @@ class Checkpoint:
         try:
             return instantiate(self.config[part], _convert_="all")
         except InstantiationException as error:
-            cause = _told(error) or error.__cause__ or error
+            cause = mistake_behind(error) or error.__cause__ or error
             raise SovitsError(f"{self.path}: its {part} cannot be built here: {cause}") from error
 
     def fill(self, synthesizer: nn.Module) -> None:
@@ -147,12 +147,6 @@ def _is_trusted(target: str) -> bool:
     except (ImportError, AttributeError, ValueError):
         return False
     return inspect.isclass(found) and found.__module__.split(".")[0] in TRUSTED
-
-
-def _told(error: BaseException | None) -> SovitsError | None:
-    while error is not None and not isinstance(error, SovitsError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _listed(names: list[str]) -> str:

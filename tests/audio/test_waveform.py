@@ -110,13 +110,12 @@ def test_a_wav_written_to_a_pipe_has_no_length_and_is_still_whole(tmp_path: Path
     assert len(read_waveform(path, 16000)) == 16000
 
 
-@pytest.mark.parametrize("name", ["awful", "bad", "evil", "null"])
-def test_malformed_files_from_the_field_are_refused_or_all_but_empty(real_speech: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["bad", "evil", "null"])
+def test_malformed_files_from_the_field_are_refused_by_name(real_speech: Path, name: str) -> None:
     path = real_speech / "noise" / "malformed" / f"{name}.wav"
-    try:
-        assert len(read_waveform(path, 16000)) < 1600
-    except SovitsError as error:
-        assert str(path) in str(error)
+    with pytest.raises(SovitsError) as caught:
+        read_waveform(path, 16000)
+    assert str(path) in str(caught.value)
 
 
 def test_loudness_of_a_tone_is_what_the_standard_says() -> None:

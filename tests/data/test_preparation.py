@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from sovits.data.demo import SPEAKERS, generate_demo
 from sovits.data.manifest import Manifest
 from sovits.data.preparation import Preparation
 from sovits.data.segmentation import Segmenter
-from sovits.data.transcription import WhisperTranscriber
-from sovits.data.vad import VoiceActivityDetector
+from sovits.data.vad import Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
+from tests.rehearsed_whisper import rehearsed
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,17 @@ def recordings(spoken: Path, tmp_path: Path) -> Path:
 
 def small(**options: object) -> Preparation:
     return Preparation(22050, **{"min_speaker_seconds": 2.0, "advised_speaker_seconds": 12.0} | options)  # type: ignore[arg-type]
+
+
+@dataclass
+class Detector:
+    """Finds speech as ``find`` does, under the settings of the real one."""
+
+    settings: dict[str, float]
+    find: Callable[[np.ndarray], list[Stretch]]
+
+    def __call__(self, samples: np.ndarray) -> list[Stretch]:
+        return self.find(samples)
 
 
 def names(path: Path) -> Iterator[str]:
@@ -80,11 +92,11 @@ def test_a_second_run_reuses_everything_and_changes_nothing(recordings: Path, tm
     small().run(recordings, tmp_path / "set")
     before = {name: (tmp_path / "set" / name).read_bytes() for name in names(tmp_path / "set") if not name.startswith("report")}
 
-    def not_again(*_: object) -> None:
+    def not_again(_: np.ndarray) -> list[Stretch]:
         raise AssertionError("the speech was looked for again")
 
     preparation = small()
-    monkeypatch.setattr(preparation, "detector", type("Detector", (), {"settings": preparation.detector.settings, "__call__": not_again})())
+    monkeypatch.setattr(preparation, "detector", Detector(preparation.detector.settings, not_again))
     report = preparation.run(recordings, tmp_path / "set")
     assert (report.recordings, report.reused) == (9, 9)
     assert {name: (tmp_path / "set" / name).read_bytes() for name in before} == before
@@ -122,13 +134,13 @@ def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, m
     preparation, calls = small(), []
     detect = preparation.detector.__call__
 
-    def killed(samples: np.ndarray) -> list:
+    def killed(samples: np.ndarray) -> list[Stretch]:
         calls.append(1)
         if len(calls) == 5:
             raise KeyboardInterrupt
         return detect(samples)
 
-    monkeypatch.setattr(preparation, "detector", type("Detector", (), {"settings": preparation.detector.settings, "__call__": lambda _, s: killed(s)})())
+    monkeypatch.setattr(preparation, "detector", Detector(preparation.detector.settings, killed))
     with pytest.raises(KeyboardInterrupt):
         preparation.run(recordings, tmp_path / "set")
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
@@ -175,7 +187,9 @@ def spoil(folder: Path) -> dict[str, str]:
         write_waveform(folder / f"{name}.wav", 0.9**number * good[: -1 - number], 22050)
     for path in folder.glob("*.*"):
         if path.suffix != ".txt" and not path.stem.startswith(("alice", "untold")):
-            path.with_suffix(".txt").write_text({"blank": " \n", "russian": "Привет всем", "dots": "..."}.get(path.stem, "Hello there."), encoding="utf-8")
+            path.with_suffix(".txt").write_text(
+                {"blank": " \n", "russian": "Привет всем", "dots": "..."}.get(path.stem, "Hello there."), encoding="utf-8"
+            )
     (folder / "gbk.txt").write_bytes("你好".encode("gb18030"))
     return {
         "silent.wav": "no speech was found",
@@ -237,13 +251,15 @@ def test_a_speaker_with_too_little_speech_is_left_out_or_warned_of(recordings: P
     assert "speaker mei has only 4." in omission.reason
     assert "min_speaker_seconds=5" in omission.reason
     warnings = {summary.speaker: summary.warning for summary in report.summaries()}
-    assert warnings == {"alice": None, "bruno": "under the advised 13 s: add recordings", "mei": "left out"}
+    assert warnings == {"alice": None, "bruno": "under the advised 13 s: add recordings", "mei": "left out, nothing usable or too little"}
 
 
 def test_nothing_usable_is_an_error_that_says_why(recordings: Path, tmp_path: Path) -> None:
     for path in recordings.rglob("*.txt"):
         path.unlink()
-    with pytest.raises(SovitsError, match=r"Nothing in .* can be used, first alice/alice_01\.wav: no transcript.*whisper\.model.*report\.md"):
+    with pytest.raises(
+        SovitsError, match=r"Nothing in .* can be used, first alice/alice_01\.wav: no transcript.*whisper\.model.*report\.md"
+    ):
         small().run(recordings, tmp_path / "set")
     assert (tmp_path / "set" / "report.md").is_file()
 
@@ -273,12 +289,10 @@ def assert_words_lie_in_their_clips(manifest: Manifest) -> None:
         assert "".join(word.text for word in utterance.words).replace(" ", "") == utterance.text.replace(" ", "")
 
 
-def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(
-    recordings: Path, tmp_path: Path, rehearsed_whisper: Callable[..., Path]
-) -> None:
+def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(recordings: Path, tmp_path: Path) -> None:
     shutil.rmtree(recordings / "bruno")
     (recordings / "alice" / "alice_02.txt").unlink()
-    whisper = WhisperTranscriber(str(rehearsed_whisper(("Please hold the line.", 0.0, 2.0))))
+    whisper = rehearsed(tmp_path, ("Please hold the line.", 0.0, 2.0))
     report = small(transcriber=whisper).run(recordings, tmp_path / "set")
     assert report.omissions == ()
     manifest = Manifest.load(tmp_path / "set")
@@ -292,16 +306,14 @@ def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(
     assert small().run(recordings, tmp_path / "set").reused == 0
 
 
-def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(
-    spoken: Path, tmp_path: Path, rehearsed_whisper: Callable[..., Path]
-) -> None:
+def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(spoken: Path, tmp_path: Path) -> None:
     samples = read_waveform(spoken / "bruno" / "bruno_01.wav", 22050)
     sentences = SPEAKERS[1].sentences[:4]
     stretches = VoiceActivityDetector()(read_waveform(spoken / "bruno" / "bruno_01.wav", 16000))
     # Whisper hears the sentences with 0.3 s of each pause, and 0.15 s before the first.
     starts = [0.15 + sum(s.end - s.start + 0.3 for s in stretches[:index]) for index in range(4)]
     times = [(sentence, start, start + s.end - s.start) for sentence, start, s in zip(sentences, starts, stretches, strict=True)]
-    whisper = WhisperTranscriber(str(rehearsed_whisper(*times)))
+    whisper = rehearsed(tmp_path, *times)
     folder = tmp_path / "recordings" / "bruno"
     # Without full stops, the sentences cannot be told apart in the text: the times must do it.
     text = " ".join(sentences).replace(". ", ", ")
@@ -324,9 +336,9 @@ def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(
     assert len(pieces["known"]) == len(pieces["untold"]) >= 2
 
 
-def test_a_long_known_text_is_laid_along_what_whisper_hears(spoken: Path, tmp_path: Path, rehearsed_whisper: Callable[..., Path]) -> None:
+def test_a_long_known_text_is_laid_along_what_whisper_hears(spoken: Path, tmp_path: Path) -> None:
     samples = np.tile(read_waveform(spoken / "bruno" / "bruno_01.wav", 22050), 3)
-    whisper = WhisperTranscriber(str(rehearsed_whisper(("The first half of the window.", 1.0, 12.0), ("And now the second half.", 15.0, 29.0))))
+    whisper = rehearsed(tmp_path, ("The first half of the window.", 1.0, 12.0), ("And now the second half.", 15.0, 29.0))
     text = "The first half of the window! And NOW the second half. The first half of that window. And now the second half"
     folder = tmp_path / "recordings" / "bruno"
     for name, said in (("right", text), ("wrong", "Quite another text of which hardly a word is heard by anybody.")):

@@ -8,7 +8,7 @@ from sovits.data.recording import Recording, find_recordings
 from sovits.errors import SovitsError
 
 
-def lay(root: Path, *names: str, **texts: str) -> Path:
+def lay(root: Path, *names: str) -> Path:
     """Empty files of these names; nothing here is opened."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,11 @@ def test_a_table_in_the_speaker_s_folder_is_read_in_both_forms(tmp_path: Path) -
     assert found["ann/wavs/2.wav"].text == "two, words"
     assert found["ann/3.wav"].speaker == "ann"
     assert "line 3 names it, but the file is missing" in (found["ann/3.wav"].problem or "")
-    assert (found["bob/1.wav"].text, found["bob/1.wav"].language, found["bob/1.wav"].transcript) == ("one, two", "en", "sidecar:metadata.csv")
+    assert (found["bob/1.wav"].text, found["bob/1.wav"].language, found["bob/1.wav"].transcript) == (
+        "one, two",
+        "en",
+        "sidecar:metadata.csv",
+    )
 
 
 def test_the_given_table_wins_and_names_the_speaker(tmp_path: Path) -> None:
@@ -75,8 +79,8 @@ def test_the_given_table_wins_and_names_the_speaker(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("a,b\n1,2\n", "is not a table"),
-        ("", "is not a table"),
+        ("a,b\n1,2\n", "is no table"),
+        ("", "is no table"),
         ("path,text\n,hello\n", "line 2 has no path"),
         ("path,text,speaker\nann/1.wav,hello,../../x\n", r"line 2: speaker \.\./\.\./x cannot"),
         ("1|hello\nnonsense\n", r"line 2 has no \|"),
@@ -92,7 +96,17 @@ def test_a_bad_table_is_refused_with_its_line(tmp_path: Path, table: str, messag
 
 
 def test_clips_of_two_recordings_never_share_a_name(tmp_path: Path) -> None:
-    names = ["ann/a.wav", "ann/a.flac", "ann/x/b.wav", "ann/x_b.wav", "ann/c.wav", "ann/c_0001.wav", "ann/d_0001.wav", "ann/d_0002.wav", "bob/a.wav"]
+    names = [
+        "ann/a.wav",
+        "ann/a.flac",
+        "ann/x/b.wav",
+        "ann/x_b.wav",
+        "ann/c.wav",
+        "ann/c_0001.wav",
+        "ann/d_0001.wav",
+        "ann/d_0002.wav",
+        "bob/a.wav",
+    ]
     found = find_recordings(lay(tmp_path, *names))
     stems = [(r.speaker, r.stem) for r in found]
     assert len(set(stems)) == len(names)

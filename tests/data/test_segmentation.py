@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from sovits.data.manifest import Word
@@ -62,13 +64,19 @@ def test_another_number_of_sentences_is_not_guessed_at(text: str) -> None:
 
 
 def test_sentences_that_cannot_take_their_stretch_s_time_are_not_guessed_at() -> None:
-    cuts, (reject,) = Segmenter()(stretches(0, 10, 11, 12), 15, "Short. This is a very long sentence with many words that nobody speaks in a single second.")
+    cuts, (reject,) = Segmenter()(
+        stretches(0, 10, 11, 12), 15, "Short. This is a very long sentence with many words that nobody speaks in a single second."
+    )
     assert cuts == []
     assert '"Short." cannot be what is said in 10.0 s' in reject.reason
 
 
 def test_chinese_and_english_sentences_are_timed_on_one_scale() -> None:
-    cuts, rejects = Segmenter()(stretches(0, 6.5, 7.5, 14), 14, "请您稍等，我马上为您查询这一份订单的状态，好吗？ Please hold the line while I look up the order and its state for you.")
+    cuts, rejects = Segmenter()(
+        stretches(0, 6.5, 7.5, 14),
+        14,
+        "请您稍等，我马上为您查询这一份订单的状态，好吗？ Please hold the line while I look up the order and its state for you.",
+    )
     assert (len(cuts), rejects) == (2, [])
 
 
@@ -135,6 +143,6 @@ def test_nothing_of_the_speech_is_lost_and_every_cut_has_a_legal_length() -> Non
     assert rejects == []
     assert "".join(word.text for cut in cuts for word in cut.words) == "".join(word.text for word in words)
     assert all(1 <= cut.end - cut.start <= 12 for cut in cuts)
-    assert all(before.end <= after.start for before, after in zip(cuts, cuts[1:], strict=False))
+    assert all(before.end <= after.start for before, after in itertools.pairwise(cuts))
     for cut in cuts:
         assert all(0 <= word.start <= word.end <= cut.end - cut.start + 1e-3 for word in cut.words)

@@ -26,7 +26,13 @@ def test_other_words_share_the_time_of_what_was_heard_instead() -> None:
 
 
 def test_words_that_were_not_heard_lie_between_their_neighbours_and_others_do_not_count() -> None:
-    spoken = [Word(" one", 0.0, 1.0, 0.9), Word(" well", 1.0, 1.5, 0.9), Word(" two", 2.0, 3.0, 0.9), Word(" four", 5.0, 6.0, 0.9), Word(" five", 6.0, 7.0, 0.9)]
+    spoken = [
+        Word(" one", 0.0, 1.0, 0.9),
+        Word(" well", 1.0, 1.5, 0.9),
+        Word(" two", 2.0, 3.0, 0.9),
+        Word(" four", 5.0, 6.0, 0.9),
+        Word(" five", 6.0, 7.0, 0.9),
+    ]
     words = match_words("one two three four five", spoken)
     assert [(word.start, word.end) for word in words] == [(0, 1), (2, 3), (3, 5), (5, 6), (6, 7)]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,6 +11,7 @@ import torch
 from sovits.data.manifest import Word
 from sovits.data.transcription import WhisperTranscriber, spoken_language
 from sovits.errors import SovitsError
+from tests.rehearsed_whisper import rehearsed
 
 SENTENCE = "Good morning to you, my friend."
 
@@ -43,14 +43,17 @@ def test_the_script_tells_the_language(text: str, hint: str | None, language: st
     assert spoken_language(text, hint) == language
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "nothing to speak"), ("?! …", "nothing to speak"), ("Привет", "unsupported script"), ("こんにちは", "script")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "nothing to speak"), ("?! …", "nothing to speak"), ("Привет", "unsupported script"), ("こんにちは", "script")],
+)
 def test_a_text_that_cannot_be_spoken_is_refused(text: str, message: str) -> None:
     with pytest.raises(SovitsError, match=message):
         spoken_language(text)
 
 
-def test_whisper_writes_down_what_it_hears_and_when(rehearsed_whisper: Callable[..., Path]) -> None:
-    whisper = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 0.5, 2.5), ("How are you?", 2.8, 3.8))))
+def test_whisper_writes_down_what_it_hears_and_when(tmp_path: Path) -> None:
+    whisper = rehearsed(tmp_path, (SENTENCE, 0.5, 2.5), ("How are you?", 2.8, 3.8))
     heard = whisper.transcribe(noise(6))
     assert heard.text == f"{SENTENCE} How are you?"
     assert heard.language == "en"
@@ -65,15 +68,15 @@ def test_whisper_writes_down_what_it_hears_and_when(rehearsed_whisper: Callable[
     assert whisper.name == "rehearsed"
 
 
-def test_more_than_one_window_is_transcribed(rehearsed_whisper: Callable[..., Path]) -> None:
-    heard = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 0.0, 3.0)))).transcribe(noise(50))
+def test_more_than_one_window_is_transcribed(tmp_path: Path) -> None:
+    heard = rehearsed(tmp_path, (SENTENCE, 0.0, 3.0)).transcribe(noise(50))
     assert heard.text == f"{SENTENCE} {SENTENCE}"
     assert_in_order(heard.words, 50)
     assert heard.words[7].start == pytest.approx(30.43, abs=0.3)
 
 
-def test_chinese_comes_one_character_a_word(rehearsed_whisper: Callable[..., Path]) -> None:
-    heard = WhisperTranscriber(str(rehearsed_whisper(("欢迎致电。", 0.0, 2.0), language="zh"))).transcribe(noise(4))
+def test_chinese_comes_one_character_a_word(tmp_path: Path) -> None:
+    heard = rehearsed(tmp_path, ("欢迎致电。", 0.0, 2.0), language="zh").transcribe(noise(4))
     assert heard.language == "zh"
     assert [word.text for word in heard.words] == [" 欢", "迎", "致", "电。"]
 
@@ -86,15 +89,15 @@ def test_chinese_comes_one_character_a_word(rehearsed_whisper: Callable[..., Pat
         ("请打开settings页面", [" 请", "打", "开", "settings", "页", "面"]),
     ],
 )
-def test_a_known_text_is_aligned_word_by_word(rehearsed_whisper: Callable[..., Path], text: str, words: list[str]) -> None:
-    aligned = WhisperTranscriber(str(rehearsed_whisper(("anything", 0.0, 1.0)))).align(noise(5), text)
+def test_a_known_text_is_aligned_word_by_word(tmp_path: Path, text: str, words: list[str]) -> None:
+    aligned = rehearsed(tmp_path, ("anything", 0.0, 1.0)).align(noise(5), text)
     assert [word.text for word in aligned] == words
     assert "".join(word.text for word in aligned).strip() == text
     assert_in_order(aligned, 5)
 
 
-def test_alignment_finds_the_pause_between_two_sentences(rehearsed_whisper: Callable[..., Path]) -> None:
-    whisper = WhisperTranscriber(str(rehearsed_whisper((SENTENCE, 0.0, 3.0), ("How are you?", 3.6, 4.6))))
+def test_alignment_finds_the_pause_between_two_sentences(tmp_path: Path) -> None:
+    whisper = rehearsed(tmp_path, (SENTENCE, 0.0, 3.0), ("How are you?", 3.6, 4.6))
     words = whisper.align(noise(5), f"{SENTENCE} How are you?")
     assert_in_order(words, 5)
     assert words[5].text == " friend."
@@ -104,8 +107,8 @@ def test_alignment_finds_the_pause_between_two_sentences(rehearsed_whisper: Call
     assert min(word.confidence for word in words) > 0.9
 
 
-def test_what_cannot_be_aligned_is_refused(rehearsed_whisper: Callable[..., Path]) -> None:
-    whisper = WhisperTranscriber(str(rehearsed_whisper(("anything", 0.0, 1.0))))
+def test_what_cannot_be_aligned_is_refused(tmp_path: Path) -> None:
+    whisper = rehearsed(tmp_path, ("anything", 0.0, 1.0))
     with pytest.raises(SovitsError, match="31 s are too much"):
         whisper.align(noise(31), SENTENCE)
     with pytest.raises(SovitsError, match=r"tokens, too many for 2\.0 s"):
@@ -121,7 +124,7 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(urllib.request, "urlopen", unreachable)
     with pytest.raises(SovitsError, match=r"Whisper model base is not on this machine.*whisper\.model the path"):
         WhisperTranscriber("base").transcribe(noise(1))
-    with pytest.raises(SovitsError, match=r"whisper\.model=bose is neither a file nor a known model.*base"):
+    with pytest.raises(SovitsError, match=r"whisper\.model=bose is neither a file nor one of .*base"):
         WhisperTranscriber("bose").transcribe(noise(1))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_four_sentences_are_four_stretches_with_the_pauses_between(tmp_path: Pat
     assert len(stretches) == 4
     assert 0.1 < stretches[0].start < 0.35
     assert stretches[-1].end <= len(samples) / VAD_RATE
-    pauses = [after.start - before.end for before, after in zip(stretches, stretches[1:], strict=False)]
+    pauses = [after.start - before.end for before, after in itertools.pairwise(stretches)]
     assert all(abs(pause - SENTENCE_PAUSE) < 0.2 for pause in pauses)
     # The loud samples are the judge: nothing above -40 dB lies outside the stretches, padded with 0.1 s.
     spoken = np.zeros(len(samples), bool)

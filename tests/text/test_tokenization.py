@@ -15,15 +15,22 @@ from sovits.text.gpt2 import END_OF_TEXT, _ranks_file, _read_ranks, gpt2_definit
 from sovits.text.tokenization import _first_covering
 
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
-TEXTS = ["Hello, world!", "  two  spaces \n\n", "don't we're I'll", "Hello,欢迎致电客服中心", "汉字龘𠀀", "naïve café", "a" * 300, "I,I.I!I?"]
+TEXTS = [
+    "Hello, world!",
+    "  two  spaces \n\n",
+    "don't we're I'll",
+    "Hello,欢迎致电客服中心",
+    "汉字龘𠀀",
+    "naïve café",
+    "a" * 300,
+    "I,I.I!I?",
+]
 
 
 @pytest.fixture(scope="module")
-def tiktoken_encoding():  # noqa: ANN201
+def tiktoken_encoding():
     tiktoken = pytest.importorskip("tiktoken")
-    return tiktoken.Encoding(
-        "gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=_read_ranks(_ranks_file()), special_tokens={END_OF_TEXT: 50256}
-    )
+    return tiktoken.Encoding("gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=_read_ranks(_ranks_file()), special_tokens={END_OF_TEXT: 50256})
 
 
 def random_texts(count: int) -> list[str]:
@@ -32,12 +39,12 @@ def random_texts(count: int) -> list[str]:
     return ["".join(chr(draw.randint(*draw.choice(ranges))) for _ in range(draw.randint(1, 50))) for _ in range(count)]
 
 
-def test_tokens_are_tiktokens(tokenizer: SemanticTokenizer, tiktoken_encoding) -> None:  # noqa: ANN001
+def test_tokens_are_tiktokens(tokenizer: SemanticTokenizer, tiktoken_encoding) -> None:
     for text in [*TEXTS, *random_texts(2000)]:
         assert tokenizer(text).ids == tiktoken_encoding.encode_ordinary(text), text
 
 
-def test_tokens_of_real_transcripts_are_tiktokens(real_speech: Path, tokenizer: SemanticTokenizer, tiktoken_encoding) -> None:  # noqa: ANN001
+def test_tokens_of_real_transcripts_are_tiktokens(real_speech: Path, tokenizer: SemanticTokenizer, tiktoken_encoding) -> None:
     lines = (real_speech / "manifest.csv").read_text(encoding="utf-8").splitlines()
     for line in lines:
         assert tokenizer(line).ids == tiktoken_encoding.encode_ordinary(line)

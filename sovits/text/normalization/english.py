@@ -142,7 +142,8 @@ _RULES: list[Rule] = [
      lambda match: f"{numbers.year(match['a'])} to {numbers.year(match['b'])}"),
     (re.compile(r"(?<![\d.,])(?P<century>\d{1,3})0'?s\b"), _decade),
     # Times.
-    (re.compile(r"(?<![\d:.])(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?(?:\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z])))?(?![\d:])"), _time),
+    (re.compile(r"(?<![\d:.])(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?"
+                r"(?:\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z])))?(?![\d:])"), _time),
     (re.compile(r"(?<![\d:.])(?P<h>\d{1,2})(?P<m>)(?P<s>)?\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z]))"),
      lambda match: f"{numbers.cardinal(match['h'])} {match['half'][0].upper()} M"),
     # Telephone numbers.

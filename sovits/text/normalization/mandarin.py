@@ -124,7 +124,8 @@ _RULES: list[Rule] = [
     (re.compile(r"(?<!\d)(?P<y>1\d{3}|20\d\d)([-/.])(?P<m>1[0-2]|0?[1-9])\2(?P<d>3[01]|[12]\d|0?[1-9])(?!\d)[日号]?"), _date),
     (re.compile(r"(?<![\d/])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>\d{4})(?![\d/])"), _slash_date),
     (re.compile(r"(?<!\d)\d{4}(?=\s?年)|(?<!\d)0\d(?=\s?年)|(?<!\d)\d{2}(?=\s?年\s?\d{1,2}\s?月)|(?<!\d)[6-90]0(?=后)"), _year),
-    (re.compile(r"(?<![\d:.])(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?(?:\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z])))?(?![\d:])"), _time),
+    (re.compile(r"(?<![\d:.])(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d))?"
+                r"(?:\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z])))?(?![\d:])"), _time),
     (re.compile(r"(?<![\d:.])(?P<h>\d{1,2})\s?(?P<half>(?i:[ap]\.m\.|[ap]m)(?![A-Za-z]))"), _bare_hour),
     (re.compile(r"(?<=点)0(?P<m>[1-9])(?=分)"), lambda match: "零" + numbers.cardinal(match["m"])),
     (re.compile(r"(?<!\d)2(?=点(?:[半整钟多\d]|一刻|三刻|$|[^\d]))"), lambda _: "两"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -128,7 +129,12 @@ def _new_engine(voice: str) -> EspeakBackend:
         ) from error
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
-    return EspeakBackend(voice, with_stress=True, preserve_punctuation=False, language_switch="remove-flags", words_mismatch="ignore")
+    # espeak joins words ("of the"), which the library counts and warns of at every sentence; the words are found again here.
+    quiet = logging.getLogger(f"{__name__}.espeak")
+    quiet.setLevel(logging.ERROR)
+    return EspeakBackend(
+        voice, with_stress=True, preserve_punctuation=False, language_switch="remove-flags", words_mismatch="ignore", logger=quiet
+    )
 
 
 def _phrases(words: list[str]) -> Iterator[tuple[list[str], bool]]:

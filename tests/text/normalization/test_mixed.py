@@ -70,7 +70,17 @@ def test_nothing_to_say_is_an_error(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "offender"),
-    [("Привет", "П"), ("مرحبا", "م"), ("こんにちは", "こ"), ("カタカナ", "カ"), ("안녕", "안"), ("hello שלום", "ש"), ("λόγος", "λ"), ("१२३", "१"), ("สวัสดี", "ส")],
+    [
+        ("Привет", "П"),
+        ("مرحبا", "م"),
+        ("こんにちは", "こ"),
+        ("カタカナ", "カ"),
+        ("안녕", "안"),
+        ("hello שלום", "ש"),
+        ("λόγος", "λ"),
+        ("१२३", "१"),
+        ("สวัสดี", "ส"),
+    ],
 )
 def test_other_scripts_are_named(text: str, offender: str) -> None:
     with pytest.raises(SovitsError, match=r"unsupported script: .*English \(Latin letters\), Mandarin") as error:
