@@ -87,7 +87,12 @@ def _hush() -> None:
     logging.captureWarnings(True)
     # Advertisements and notes on hardware that is not there.
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (".*LeafSpec.*", ".*pkg_resources is deprecated.*", ".*smaller than the logging interval.*", ".*does not have many workers.*"):
+    for message in (
+        ".*LeafSpec.*",
+        ".*pkg_resources is deprecated.*",
+        ".*smaller than the logging interval.*",
+        ".*does not have many workers.*",
+    ):
         warnings.filterwarnings("ignore", message)
 
 

@@ -1,4 +1,4 @@
-"""What the two players minimise. Every function returns a scalar in float32, averaged so that batch and clip size do not change its scale."""
+"""What the two players minimise: scalars in float32, averaged so that the size of batch and clips does not change their scale."""
 
 from __future__ import annotations
 
@@ -69,7 +69,5 @@ class MultiScaleMelLoss(nn.Module):
 
     def forward(self, synthetic: Tensor, real: Tensor) -> Tensor:
         """Two waveforms [B, 1, T_samples] -> scalar."""
-        terms = [
-            F.l1_loss(log_compress(scale(synthetic.squeeze(1))), log_compress(scale(real.squeeze(1)))) for scale in self.scales
-        ]
+        terms = [F.l1_loss(log_compress(scale(synthetic.squeeze(1))), log_compress(scale(real.squeeze(1)))) for scale in self.scales]
         return torch.stack(terms).mean()

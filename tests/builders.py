@@ -79,7 +79,15 @@ def tiny_batch() -> Batch:
     """Two clips of two speakers, one padded."""
     waveforms = 0.3 * torch.randn(2, 24 * HOP)
     waveforms[1, 15 * HOP :] = 0
-    return Batch(tiny_text(9, 6), waveforms, torch.tensor([24, 15]), 0.3 * torch.randn(2, 30 * HOP), torch.tensor([0, 1]), ["ana/1", "bo/1"], ["x", "x"])
+    return Batch(
+        tiny_text(9, 6),
+        waveforms,
+        torch.tensor([24, 15]),
+        0.3 * torch.randn(2, 30 * HOP),
+        torch.tensor([0, 1]),
+        ["ana/1", "bo/1"],
+        ["x", "x"],
+    )
 
 
 def batches(n: int) -> DataLoader:

@@ -46,12 +46,12 @@ def test_every_experiment_builds(experiment: str, tmp_path: Path) -> None:
     assert instantiate(config.trainer, logger=False).max_epochs == -1
 
 
-@pytest.mark.parametrize(
-    ("model", "decoder", "largest"), [("small", FrameRateDecoder, 20e6), ("base", UpsamplingDecoder, 120e6)]
-)
+@pytest.mark.parametrize(("model", "decoder", "largest"), [("small", FrameRateDecoder, 20e6), ("base", UpsamplingDecoder, 120e6)])
 def test_every_model_builds_at_every_embedding_size(model: str, decoder: type, largest: float, tmp_path: Path) -> None:
     for size in (192, 512):
-        training = build_training(composed("train", f"model={model}", f"model.speaker_encoder.embedding_size={size}", run=tmp_path), ["a", "b"])
+        training = build_training(
+            composed("train", f"model={model}", f"model.speaker_encoder.embedding_size={size}", run=tmp_path), ["a", "b"]
+        )
         assert isinstance(training.synthesizer.decoder, decoder)
         assert training.synthesizer.speaker_encoder.embedding_size == size
         assert training.synthesizer.flow.steps[0].wavenet.speaker.in_features == size

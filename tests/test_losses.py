@@ -7,7 +7,9 @@ from sovits.modules.posterior_encoder import Posterior
 from sovits.modules.synthesizer import SynthesizerOutput
 
 
-def output_of(latent, posterior, prior_mean, prior_log_std, frames=None, alignment=None, log_durations=None, text_mask=None) -> SynthesizerOutput:
+def output_of(
+    latent, posterior, prior_mean, prior_log_std, frames=None, alignment=None, log_durations=None, text_mask=None
+) -> SynthesizerOutput:
     mask = frames if frames is not None else torch.ones_like(latent[:, :1])
     return SynthesizerOutput(
         audio=torch.zeros(1), slice_starts=torch.zeros(1), posterior=posterior, prior_latent=latent, prior_mean=prior_mean,

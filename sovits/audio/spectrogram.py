@@ -28,7 +28,9 @@ class MelSpectrogram(nn.Module):
     def __init__(self, sample_rate: int, n_fft: int, hop_length: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None) -> None:
         super().__init__()
         if hop_length > n_fft or (n_fft - hop_length) % 2:
-            raise SovitsError(f"audio.hop_length={hop_length} does not fit audio.n_fft={n_fft}: n_fft - hop_length must be even and not negative.")
+            raise SovitsError(
+                f"audio.hop_length={hop_length} does not fit audio.n_fft={n_fft}: n_fft - hop_length must be even and not negative."
+            )
         if f_max is not None and f_max > sample_rate / 2:
             raise SovitsError(f"audio.f_max={f_max} Hz is above half of audio.sample_rate={sample_rate} Hz; lower it or leave it null.")
         self.sample_rate = sample_rate

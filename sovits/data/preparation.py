@@ -24,6 +24,8 @@ from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDet
 from sovits.errors import SovitsError
 
 AUDIO_FOLDER = "audio"
+LEAST_RATE = 8000
+"""Hz."""
 
 
 class Preparation:
@@ -57,6 +59,8 @@ class Preparation:
         seed: int = 0,
         strict: bool = False,
     ) -> None:
+        if not isinstance(sample_rate, int) or sample_rate < LEAST_RATE:
+            raise SovitsError(f"audio.sample_rate={sample_rate} is not a rate for speech; give whole Hz, {LEAST_RATE} or more.")
         self.sample_rate = sample_rate
         self.detector = detector or VoiceActivityDetector()
         self.segmenter = segmenter or Segmenter()
@@ -103,9 +107,9 @@ class Preparation:
         )
         report.save()
         if report.omissions and (self.strict or not report.utterances):
-            first, count = report.omissions[0], len(report.omissions)
-            what = f"strict=true and {count} left out" if report.utterances else f"Nothing in {recordings} can be used"
-            raise SovitsError(f"{what}, first {first.recording}: {first.reason} (all in {output}/report.md).")
+            what = f"strict=true and {len(report.omissions)} left out" if report.utterances else f"Nothing in {recordings} can be used"
+            reason, names = report.reasons()[0]
+            raise SovitsError(f"{what}: {names[0]}{_others(names)}: {reason} (all in {output}/report.md).")
         Manifest(self.sample_rate, report.utterances).save(output)
         cache.sweep({utterance.path for utterance in utterances})
         return report
@@ -144,7 +148,7 @@ class Preparation:
     def _prepare(self, recording: Recording, output: Path) -> Outcome:
         """Reads one recording and writes its clips."""
         if recording.text is None and self.transcriber is None:
-            return _left_out(recording, f"no transcript; write one to {recording.path.stem}.txt beside it, or set whisper.model")
+            return _left_out(recording, "no transcript; write one to a .txt of the same name beside it, or set whisper.model")
         try:
             samples = read_waveform(recording.path, self.sample_rate)
             if recording.text is not None:
@@ -155,6 +159,8 @@ class Preparation:
         stretches = self.detector(heard)
         if not stretches:
             return _left_out(recording, "no speech was found; record it again, louder, or lower vad.threshold")
+        if self.transcriber is not None:
+            self.transcriber.load()  # not within: a missing model is no fault of the recording's
         try:
             text, words, source = self._transcript(recording, heard, stretches)
         except SovitsError as error:
@@ -220,6 +226,10 @@ class Preparation:
             if u.speaker in scarce
         ]
         return [utterance for utterance in utterances if utterance.speaker not in scarce], few
+
+
+def _others(names: Sequence[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _left_out(recording: Recording, reason: str) -> Outcome:

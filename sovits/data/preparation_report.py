@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from rich.table import Table
 from sovits.data.clip_cache import Omission
 from sovits.data.manifest import SPLITS, Utterance
 
-_SHOWN = 12
-"""Omissions printed; the report's file lists all."""
+_SHOWN = 3
+"""Recordings printed for each reason; the report's file lists all."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,14 @@ class PreparationReport:
     def summaries(self) -> list[SpeakerSummary]:
         """By speaker, in order."""
         return [self._summary(speaker) for speaker in self.speakers]
+
+    def reasons(self) -> list[tuple[str, list[str]]]:
+        """Every reason to leave something out, with the recordings it holds for; the most frequent first."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for omission in self.omissions:
+            part = "" if omission.start is None else f" ({omission.start:.1f}-{omission.end:.1f} s)"
+            names[omission.reason].append(omission.recording + part)
+        return sorted(names.items(), key=lambda item: -len(item[1]))
 
     def _summary(self, speaker: str) -> SpeakerSummary:
         own = [utterance for utterance in self.utterances if utterance.speaker == speaker]
@@ -119,13 +127,10 @@ class PreparationReport:
         for summary in self.summaries():
             if summary.warning is not None:
                 console.print(f"Warning: speaker {summary.speaker}: {summary.warning}", markup=False, highlight=False, soft_wrap=True)
-        for omission in self.omissions[:_SHOWN]:
-            part = "" if omission.start is None else f" ({omission.start:.1f}-{omission.end:.1f} s)"
-            console.print(f"Left out: {omission.recording}{part}: {omission.reason}", markup=False, highlight=False, soft_wrap=True)
-        if len(self.omissions) > _SHOWN:
-            console.print(
-                f"... and {len(self.omissions) - _SHOWN} more in {self.output / 'report.md'}", markup=False, highlight=False, soft_wrap=True
-            )
+        for reason, names in self.reasons():
+            more = f" and {len(names) - _SHOWN} more in {self.output / 'report.md'}" if len(names) > _SHOWN else ""
+            line = f"Left out, {len(names)}: {reason}: {', '.join(names[:_SHOWN])}{more}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         console.print(self._sentence(), markup=False, highlight=False, soft_wrap=True)
 
     def _sentence(self) -> str:

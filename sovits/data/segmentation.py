@@ -152,11 +152,10 @@ class Segmenter:
         if not cut.text:
             return "no word of the text falls into this speech; check the transcript, or cut it out"
         if seconds < self.min_seconds:
-            return f"{seconds:.2f} s of speech is under segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
+            return f"less speech than segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
         if seconds > self.max_seconds:
-            limit = f"segmentation.max_seconds={self.max_seconds:g}"
             remedy = "cut it by hand" if cut.words else "set whisper.model to cut it between words, or cut it by hand"
-            return f"{seconds:.1f} s of speech that cannot be cut at a pause is over {limit}; {remedy}"
+            return f"more speech than segmentation.max_seconds={self.max_seconds:g} and no pause to cut it at; {remedy}"
         return None
 
 

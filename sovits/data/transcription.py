@@ -80,6 +80,14 @@ class WhisperTranscriber:
         status = path.stat() if path.is_file() else None
         return {"model": self.model, "file": status and [status.st_size, status.st_mtime_ns], "language": self.language}
 
+    def load(self) -> None:
+        """Loads the model, if it is not loaded yet.
+
+        Raises:
+            SovitsError: it is neither on this machine nor to be had, or it is not a Whisper model.
+        """
+        self._whisper()
+
     def transcribe(self, samples: np.ndarray) -> Transcript:
         """Writes down [T_samples] at 16 kHz, with word times."""
         import torch

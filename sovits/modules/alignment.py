@@ -49,7 +49,9 @@ def monotonic_alignment(log_likelihood: Tensor, text_lengths: Tensor, frame_leng
 
 
 @numba.njit(parallel=True, cache=True)
-def _search(scores: np.ndarray, path: np.ndarray, text_lengths: np.ndarray, frame_lengths: np.ndarray) -> None:  # pragma: no cover - compiled
+def _search(
+    scores: np.ndarray, path: np.ndarray, text_lengths: np.ndarray, frame_lengths: np.ndarray
+) -> None:  # pragma: no cover - compiled
     for clip in numba.prange(scores.shape[0]):
         _search_clip(scores[clip], path[clip], text_lengths[clip], frame_lengths[clip])
 

@@ -59,7 +59,8 @@ class UpsamplingDecoder(nn.Module):
         super().__init__()
         if len(resblock_kernel_sizes) != len(resblock_dilations):
             raise SovitsError(
-                f"resblock_kernel_sizes has {len(resblock_kernel_sizes)} entries and resblock_dilations {len(resblock_dilations)}; give each block both."
+                f"resblock_kernel_sizes has {len(resblock_kernel_sizes)} entries and resblock_dilations {len(resblock_dilations)}; "
+                "give each block both."
             )
         self.hop_length = hop_length
         self.upsample_rates = list(upsample_rates)

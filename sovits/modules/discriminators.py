@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class PeriodDiscriminator(nn.Module):
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Sees the complex spectrogram at one resolution, each frequency band with its own convolutions (Descript codec, Kumar et al. 2023; Vocos)."""
+    """Sees the complex spectrogram at one resolution, each band with its own convolutions (Descript codec, Kumar et al. 2023)."""
 
     window: Tensor
 
@@ -50,13 +51,15 @@ class SpectrogramDiscriminator(nn.Module):
         norm = _norm(use_spectral_norm)
         n_bins = n_fft // 2 + 1
         edges = [round(edge * n_bins) for edge in (*bands, 1.0)]
-        self.band_sizes = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+        self.band_sizes = [high - low for low, high in pairwise(edges)]
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.bands = nn.ModuleList(
             nn.ModuleList(
                 norm(nn.Conv2d(2 if layer == 0 else channels, channels, kernel, stride, padding=(kernel[0] // 2, kernel[1] // 2)))
-                for layer, (kernel, stride) in enumerate([((3, 9), (1, 1)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 3), (1, 1))])
+                for layer, (kernel, stride) in enumerate(
+                    [((3, 9), (1, 1)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 3), (1, 1))]
+                )
             )
             for _ in self.band_sizes
         )
@@ -74,7 +77,7 @@ class SpectrogramDiscriminator(nn.Module):
         return self.output(torch.cat(tails, dim=-1)).flatten(1), features
 
     def _spectrogram(self, audio: Tensor) -> Tensor:
-        """[B, 1, T_samples] -> real and imaginary parts [B, 2, T, n_fft / 2 + 1], loudness-normalised so that quiet voices are judged alike."""
+        """[B, 1, T_samples] -> real and imaginary parts [B, 2, T, n_fft / 2 + 1], of one loudness so that quiet voices are judged alike."""
         with torch.autocast(audio.device.type, enabled=False):
             samples = audio.squeeze(1).float()
             samples = samples - samples.mean(-1, keepdim=True)

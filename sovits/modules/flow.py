@@ -40,9 +40,7 @@ class Flow(nn.Module):
         super().__init__()
         if channels % 2:
             raise SovitsError(f"The flow splits its channels in halves, but inter_channels={channels} is odd; make it even.")
-        self.steps = nn.ModuleList(
-            CouplingStep(channels, hidden_channels, kernel_size, n_layers, speaker_channels) for _ in range(n_steps)
-        )
+        self.steps = nn.ModuleList(CouplingStep(channels, hidden_channels, kernel_size, n_layers, speaker_channels) for _ in range(n_steps))
 
     def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
         """Posterior latents [B, C, T_frames] -> latents as the text's prior sees them."""

@@ -16,7 +16,8 @@ class SemanticEncoder(nn.Module):
     """The sequence of last hidden states of a causal language model, repeated over the phones each token was read as.
 
     Args:
-        source: hub id or local directory of a pretrained causal LM (reference: ``EleutherAI/gpt-neo-125M``); None builds one from ``architecture``.
+        source: hub id or local directory of a pretrained causal LM (reference: ``EleutherAI/gpt-neo-125M``); None builds one
+            from ``architecture``.
         architecture: keyword arguments of a transformers configuration with its ``model_type``; used when ``source`` is None.
         trainable: whether gradients reach the language model; frozen, it stays in eval mode.
         max_length: longest token sequence; longer ones are an error here, the tokenizer cuts them.

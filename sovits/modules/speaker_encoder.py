@@ -53,7 +53,11 @@ class EcapaSpeakerEncoder(nn.Module):
         self.n_mels = n_mels
         self.embedding_size = embedding_size
         self.network = ECAPA_TDNN(
-            n_mels, lin_neurons=embedding_size, channels=list(channels), attention_channels=attention_channels, se_channels=attention_channels
+            n_mels,
+            lin_neurons=embedding_size,
+            channels=list(channels),
+            attention_channels=attention_channels,
+            se_channels=attention_channels,
         )
         self.classifier = Classifier(embedding_size, out_neurons=n_speakers)
         self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin=margin, scale=scale))

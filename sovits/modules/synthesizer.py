@@ -101,6 +101,11 @@ class Synthesizer(nn.Module):
         """Samples of audio for each latent frame."""
         return self.decoder.hop_length  # type: ignore[return-value]
 
+    @property
+    def embedding_size(self) -> int:
+        """Numbers of a speaker embedding."""
+        return self.duration_predictor.speaker.in_features
+
     def forward(self, text: TextBatch, mels: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> SynthesizerOutput:
         """One training pass.
 
@@ -187,7 +192,13 @@ class Synthesizer(nn.Module):
         return self.decoder(posterior.mean, mask, speaker_embedding)
 
     def infer(
-        self, phones: Tensor, spk_emb: Tensor, *, noise_scale: float = 0.667, length_scale: float = 1.0, generator: torch.Generator | None = None
+        self,
+        phones: Tensor,
+        spk_emb: Tensor,
+        *,
+        noise_scale: float = 0.667,
+        length_scale: float = 1.0,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """Bare token ids [B, T_text] and voices [B, E] -> waveform [B, 1, T_samples], ``hop_length`` samples a frame.
 
@@ -196,9 +207,11 @@ class Synthesizer(nn.Module):
         """
         if phones.dim() != 2 or phones.shape[1] == 0:
             raise SovitsError(f"infer takes token ids [B, T_text] with at least one token, not {list(phones.shape)}.")
-        size = self.duration_predictor.speaker.in_features
-        if spk_emb.shape != (len(phones), size):
-            raise SovitsError(f"infer takes one voice of {size} numbers per text, [{len(phones)}, {size}], not spk_emb {list(spk_emb.shape)}.")
+        expected = [len(phones), self.embedding_size]
+        if list(spk_emb.shape) != expected:
+            raise SovitsError(
+                f"infer takes one voice of {self.embedding_size} numbers per text, {expected}, not spk_emb {list(spk_emb.shape)}."
+            )
         text = TextBatch.from_phones(phones)
         return self.synthesize(text, spk_emb, noise_scale=noise_scale, length_scale=length_scale, generator=generator).audio
 

@@ -78,10 +78,14 @@ class VoiceTraining(LightningModule):
         self.generator_step = 0
         self.speaker_bank: dict[str, Tensor] = {}
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
         generator = self.generator_optimizer([weight for weight in self.synthesizer.parameters() if weight.requires_grad])
         discriminator = self.discriminator_optimizer(self.discriminators.parameters())
-        return [generator, discriminator], [self.schedule(generator), self.schedule(discriminator)]
+        schedules = [
+            {"scheduler": self.schedule(generator), "name": "learning_rate/generator"},
+            {"scheduler": self.schedule(discriminator), "name": "learning_rate/discriminator"},
+        ]
+        return [generator, discriminator], schedules
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[misc, attr-defined]
@@ -129,7 +133,9 @@ class VoiceTraining(LightningModule):
         terms = {"total": loss, "gradient_norm": norm, "real": _mean_logit(verdicts_real), "synthetic": _mean_logit(verdicts_synthetic)}
         self._log("train/discriminator", terms, len(real))
 
-    def _generator_losses(self, batch: Batch, output: SynthesizerOutput, voices: Tensor, real: Tensor, adversary: bool) -> dict[str, Tensor]:
+    def _generator_losses(
+        self, batch: Batch, output: SynthesizerOutput, voices: Tensor, real: Tensor, adversary: bool
+    ) -> dict[str, Tensor]:
         terms = {
             "mel": self.mel_loss(output.audio, real),
             "kl": losses.kl_loss(output),
@@ -200,10 +206,12 @@ def _check_agreement(synthesizer: Synthesizer, mel_spectrogram: MelSpectrogram, 
         raise SovitsError(f"training.weights has the keys {sorted(weights)}, expected {sorted(GENERATOR_LOSSES)}; 0 switches one off.")
     if synthesizer.hop_length != mel_spectrogram.hop_length:
         raise SovitsError(
-            f"model.decoder.hop_length={synthesizer.hop_length} and audio.hop_length={mel_spectrogram.hop_length} differ; let both be ${{audio.hop_length}}."
+            f"model.decoder.hop_length={synthesizer.hop_length} and audio.hop_length={mel_spectrogram.hop_length} differ; "
+            "let both be ${audio.hop_length}."
         )
-    if synthesizer.posterior_encoder.spec_channels != mel_spectrogram.n_mels:
+    spec_channels = synthesizer.posterior_encoder.spec_channels
+    if spec_channels != mel_spectrogram.n_mels:
         raise SovitsError(
-            f"model.posterior_encoder.spec_channels={synthesizer.posterior_encoder.spec_channels} and audio.n_mels={mel_spectrogram.n_mels} differ; "
+            f"model.posterior_encoder.spec_channels={spec_channels} and audio.n_mels={mel_spectrogram.n_mels} differ; "
             "let both be ${audio.n_mels}."
         )

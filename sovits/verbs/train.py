@@ -33,6 +33,11 @@ def train(config: DictConfig) -> Path:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
+    if not data.utterances("val"):
+        raise SovitsError(
+            f"data.root={data.root} has no usable val utterance, so nothing could be judged or saved; "
+            "a speaker needs three utterances or more: record more and run `sovits prepare` again, or set data.evaluate_on_train=true."
+        )
     training = build_training(config, data.speakers)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]

@@ -69,7 +69,7 @@ class Voice:
         self.mel_spectrogram = mel_spectrogram.to(device)
         self.bank = bank
         self.device = torch.device(device)
-        self.embedding_size = synthesizer.duration_predictor.speaker.in_features
+        self.embedding_size = synthesizer.embedding_size
         if bank.embedding_size not in (None, self.embedding_size):
             raise SovitsError(
                 f"The voices in the bank have {bank.embedding_size} numbers and the model wants {self.embedding_size} "

@@ -15,9 +15,7 @@ def mel_spectrogram() -> MelSpectrogram:
 def test_equals_librosa_frame_by_frame(mel_spectrogram: MelSpectrogram) -> None:
     samples = torch.randn(512 * 20)
     padded = np.pad(samples.numpy(), (768, 768))
-    expected = librosa.feature.melspectrogram(
-        y=padded, sr=22050, n_fft=2048, hop_length=512, n_mels=80, htk=True, norm=None, center=False
-    )
+    expected = librosa.feature.melspectrogram(y=padded, sr=22050, n_fft=2048, hop_length=512, n_mels=80, htk=True, norm=None, center=False)
     mel = mel_spectrogram(samples[None])[0].numpy()
     assert mel.shape == expected.shape == (80, 20)
     np.testing.assert_allclose(mel, expected, rtol=2e-4, atol=1e-3)

@@ -15,8 +15,8 @@ import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
 from omegaconf import OmegaConf
 
-from sovits.data import SpeechDataModule
 from sovits.data.batch import Batch
+from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
 
 

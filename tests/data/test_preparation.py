@@ -194,14 +194,14 @@ def spoil(folder: Path) -> dict[str, str]:
     return {
         "silent.wav": "no speech was found",
         "hiss.wav": "no speech was found",
-        "short.wav": "under segmentation.min_seconds=1",
+        "short.wav": "less speech than segmentation.min_seconds=1",
         "cut.flac": "damaged|cut short",
         "half.wav": "the file is cut short",
         "empty.wav": r"the file is empty \(0 bytes\)",
         "text.wav": "the file is damaged or not audio",
         "phone.m4a": "cannot be read; convert it",
         "copy.wav": "the same audio as alice/alice_01.wav",
-        "untold.wav": "no transcript; write one to untold.txt beside it, or set whisper.model",
+        "untold.wav": "no transcript; write one to a .txt of the same name beside it, or set whisper.model",
         "blank.wav": "nothing to speak",
         "russian.wav": "unsupported script",
         "dots.wav": "nothing to speak",
@@ -236,7 +236,7 @@ def test_bad_files_are_named_with_reason_and_remedy_and_the_rest_goes_on(recordi
 
 def test_strict_makes_leaving_out_an_error(recordings: Path, tmp_path: Path) -> None:
     (recordings / "mei" / "mei_01.txt").unlink()
-    with pytest.raises(SovitsError, match=r"strict=true and 1 left out, first mei/mei_01\.wav: no transcript"):
+    with pytest.raises(SovitsError, match=r"strict=true and 1 left out: mei/mei_01\.wav: no transcript"):
         small(strict=True).run(recordings, tmp_path / "set")
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
 
@@ -258,7 +258,7 @@ def test_nothing_usable_is_an_error_that_says_why(recordings: Path, tmp_path: Pa
     for path in recordings.rglob("*.txt"):
         path.unlink()
     with pytest.raises(
-        SovitsError, match=r"Nothing in .* can be used, first alice/alice_01\.wav: no transcript.*whisper\.model.*report\.md"
+        SovitsError, match=r"Nothing in .* can be used: alice/alice_01\.wav and 8 more: no transcript.*whisper\.model.*report\.md"
     ):
         small().run(recordings, tmp_path / "set")
     assert (tmp_path / "set" / "report.md").is_file()

@@ -13,8 +13,9 @@ def test_verdicts_have_logits_and_feature_maps(use_spectral_norm: bool) -> None:
     verdicts = small(use_spectral_norm)(torch.randn(3, 1, 2049))
     assert len(verdicts) == 4
     for logits, features in verdicts:
-        assert logits.dim() == 2 and len(logits) == 3
-        assert len(features) >= 3 and all(len(feature) == 3 for feature in features)
+        assert (logits.dim(), len(logits)) == (2, 3)
+        assert len(features) >= 3
+        assert all(len(feature) == 3 for feature in features)
 
 
 def test_spectral_norm_bounds_the_largest_singular_value() -> None:

@@ -57,7 +57,8 @@ def test_extreme_lengths_are_finite_in_both_precisions(synthesizer: Synthesizer,
     for dtype in (torch.float32, torch.bfloat16):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             output = synthesizer(text_of(phones), torch.randn(1, 20, frames), torch.tensor([frames]), torch.randn(1, 192))
-        assert output.audio.isfinite().all() and output.prior_latent.isfinite().all()
+        assert output.audio.isfinite().all()
+        assert output.prior_latent.isfinite().all()
 
 
 def test_a_padded_batch_speaks_like_single_texts(synthesizer: Synthesizer) -> None:
@@ -105,7 +106,8 @@ def test_the_public_snippet_runs_as_written() -> None:
     assert spk_emb.shape == (1, 256)
     audio = synthesizer.infer(torch.tensor([text_tokens]), spk_emb=spk_emb)
     assert audio.shape[:2] == (1, 1)
-    assert audio.shape[-1] % 512 == 0 and audio.shape[-1] >= 512 * len(text_tokens)
+    assert audio.shape[-1] % 512 == 0
+    assert audio.shape[-1] >= 512 * len(text_tokens)
     assert audio.isfinite().all()
 
 

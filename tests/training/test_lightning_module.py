@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
-from tests.builders import HOP, batches, tiny_batch, tiny_synthesizer, tiny_training
 
 from sovits.audio.spectrogram import MelSpectrogram
 from sovits.errors import SovitsError
 from sovits.training.optimisation import RandomState, WarmEma, WarmUpCosine
+from tests.builders import HOP, batches, tiny_batch, tiny_synthesizer, tiny_training
 
 
 def trainer_in(folder: Path, **settings) -> Trainer:

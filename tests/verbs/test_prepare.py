@@ -81,7 +81,7 @@ def test_whisper_comes_in_by_its_path(recordings: Path, tmp_path: Path) -> None:
     )
     told = {u.id: u for u in Manifest.load(root).utterances}
     assert (told["alice/alice_01"].text, told["alice/alice_01"].transcript) == ("Good morning.", "whisper:rehearsed")
-    with pytest.raises(SovitsError, match=r"whisper\.model=/nowhere/base\.pt is neither"):
+    with pytest.raises(SovitsError, match=r"^whisper\.model=/nowhere/base\.pt is neither"):
         prepare(composed(f"recordings={recordings}", f"output={tmp_path}/other", "whisper.model=/nowhere/base.pt"))
 
 

@@ -27,7 +27,9 @@ class InverseStftHead(nn.Module):
     def __init__(self, channels: int, n_fft: int, hop_length: int, kernel_size: int = 7) -> None:
         super().__init__()
         if n_fft < 2 * hop_length or (n_fft - hop_length) % 2:
-            raise SovitsError(f"The decoder's inverse-STFT n_fft={n_fft} must be at least twice its hop of {hop_length} samples and n_fft - hop even.")
+            raise SovitsError(
+                f"The decoder's inverse-STFT n_fft={n_fft} must be at least twice its hop of {hop_length} samples and n_fft - hop even."
+            )
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.projection = nn.Conv1d(channels, n_fft + 2, kernel_size, padding=kernel_size // 2)

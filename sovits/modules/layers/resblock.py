@@ -12,7 +12,7 @@ from sovits.modules.layers.normalization import ChannelNorm, leaky, same_padding
 
 
 class ResidualBlock(nn.Module):
-    """One receptive field of HiFi-GAN's multi-receptive-field fusion (Kong et al. 2020, figure 1): a dilated and a plain convolution per dilation."""
+    """One receptive field of HiFi-GAN (Kong et al. 2020, figure 1): for each dilation a dilated and a plain convolution."""
 
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
         super().__init__()
@@ -33,7 +33,10 @@ class ResidualBlock(nn.Module):
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution and an inverted bottleneck (Liu et al. 2022), as in the backbone of Vocos; conditioned by a speaker-dependent shift and scale."""
+    """Depthwise convolution and an inverted bottleneck (Liu et al. 2022), as in the backbone of Vocos.
+
+    The speaker embedding shifts and scales what the norm leaves.
+    """
 
     def __init__(self, channels: int, filter_channels: int, speaker_channels: int, layer_scale: float, kernel_size: int = 7) -> None:
         super().__init__()
