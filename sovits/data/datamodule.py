@@ -11,11 +11,12 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from sovits.data.dataset import Clip, ClipDataset, FrontEnd, WaveformStore, collate, select_clips
+from sovits.data.dataset import Clip, ClipDataset, WaveformStore, collate, select_clips
 from sovits.data.loader import ResumableLoader
 from sovits.data.manifest import SPLITS, Manifest, Utterance
 from sovits.data.sampler import FixedBatchSampler, FrameBudgetBatchSampler, SpeakerBalancedSampler
 from sovits.errors import SovitsError
+from sovits.text import TextFrontEnd
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class SpeechDataModule(lightning.LightningDataModule):
     def __init__(
         self,
         root: str,
-        front_end: FrontEnd,
+        front_end: TextFrontEnd,
         sample_rate: int,
         hop_length: int,
         *,

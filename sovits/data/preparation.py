@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sovits.audio.waveform import normalize_loudness, read_waveform, resample, write_waveform
@@ -127,11 +128,12 @@ class Preparation:
         """What became of each recording, and how many of them were as an earlier run left them."""
         outcomes, reused, seen = [], 0, dict[str, Recording]()
         columns = TextColumn("Preparing"), BarColumn(), MofNCompleteColumn(), TextColumn("recordings, left:"), TimeRemainingColumn()
-        with Progress(*columns, transient=True) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             for recording in progress.track(recordings):
-                audio_hash = file_hash(recording.path)
-                if recording.problem is not None or audio_hash is None:
-                    outcomes.append(_left_out(recording, recording.problem or "the file is gone; add it again"))
+                audio_hash, problem = _hash_or_problem(recording)
+                if problem is not None:
+                    outcomes.append(_left_out(recording, problem))
                     continue
                 if (first := seen.setdefault(audio_hash, recording)) is not recording and recording.path.stat().st_size:
                     outcomes.append(_left_out(recording, f"the same audio as {first.name}; keep one of them"))
@@ -226,6 +228,17 @@ class Preparation:
             if u.speaker in scarce
         ]
         return [utterance for utterance in utterances if utterance.speaker not in scarce], few
+
+
+def _hash_or_problem(recording: Recording) -> tuple[str, str | None]:
+    """The hash of a recording's bytes, and why it cannot be used where that shows at once."""
+    if recording.problem is not None:
+        return "", recording.problem
+    try:
+        audio_hash = file_hash(recording.path)
+    except OSError as error:
+        return "", f"the file cannot be read ({error.strerror}); make it readable"
+    return audio_hash or "", None if audio_hash else "the file is gone; add it again"
 
 
 def _others(names: Sequence[str]) -> str:

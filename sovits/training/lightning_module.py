@@ -78,7 +78,7 @@ class VoiceTraining(LightningModule):
         self.generator_step = 0
         self.speaker_bank: dict[str, Tensor] = {}
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:  # type: ignore[override]
         generator = self.generator_optimizer([weight for weight in self.synthesizer.parameters() if weight.requires_grad])
         discriminator = self.discriminator_optimizer(self.discriminators.parameters())
         schedules = [

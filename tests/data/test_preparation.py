@@ -234,6 +234,19 @@ def test_bad_files_are_named_with_reason_and_remedy_and_the_rest_goes_on(recordi
     assert small().run(recordings, tmp_path / "set").omissions == report.omissions
 
 
+def test_a_file_that_may_not_be_read_is_named(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Path.open
+
+    def forbidden(path: Path, *arguments: object, **options: object) -> object:
+        if path.name == "mei_02.wav" and path.is_relative_to(recordings):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    (omission,) = small().run(recordings, tmp_path / "set").omissions
+    assert (omission.recording, omission.reason) == ("mei/mei_02.wav", "the file cannot be read (Permission denied); make it readable")
+
+
 def test_strict_makes_leaving_out_an_error(recordings: Path, tmp_path: Path) -> None:
     (recordings / "mei" / "mei_01.txt").unlink()
     with pytest.raises(SovitsError, match=r"strict=true and 1 left out: mei/mei_01\.wav: no transcript"):
