@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sovits.data.manifest import Utterance, Word
+from sovits.data.outcome import Omission, Outcome
 from sovits.data.recording import Recording
 
 FOLDER = "cache"
 _VERSION = 1
 """Raise it when the same input would now give other clips."""
-
-
-@dataclass(frozen=True)
-class Omission:
-    """Speech that was left out."""
-
-    recording: str
-    speaker: str
-    reason: str
-    """What is wrong; what to do about it."""
-    start: float | None = None
-    """Seconds into the recording; ``None``: all of it."""
-    end: float | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one recording: its utterances (not yet in a split) and what was left out."""
-
-    utterances: tuple[Utterance, ...] = ()
-    omissions: tuple[Omission, ...] = ()
 
 
 class ClipCache:

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sovits.data.clip_cache import Omission
 from sovits.data.manifest import SPLITS, Utterance
+from sovits.data.outcome import Omission
 
 _SHOWN = 3
 """Recordings printed for each reason; the report's file lists all."""

@@ -154,7 +154,7 @@ class Segmenter:
         if seconds < self.min_seconds:
             return f"less speech than segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"
         if seconds > self.max_seconds:
-            remedy = "cut it by hand" if cut.words else "set whisper.model to cut it between words, or cut it by hand"
+            remedy = f"{'' if cut.words else 'set whisper.model to cut it by its words, '}raise it, or cut the recording by hand"
             return f"more speech than segmentation.max_seconds={self.max_seconds:g} and no pause to cut it at; {remedy}"
         return None
 
@@ -178,7 +178,7 @@ def _joined(stretches: Sequence[Stretch], pause: float) -> list[list[Stretch]]:
 
 def _mismatch(sentences: Sequence[str], pieces: Sequence[Sequence[Stretch]]) -> str | None:
     """Why ``sentences`` cannot be what is said in ``pieces``, one each; ``None`` if they can."""
-    remedy = "set whisper.model to align it, or cut it by hand"
+    remedy = "set whisper.model to cut it by its words, raise segmentation.max_seconds, or cut it by hand"
     if len(sentences) != len(pieces):
         return f"the transcript has {len(sentences)} sentence(s), the audio {len(pieces)} stretch(es) between long pauses; {remedy}"
     seconds = [sum(stretch.end - stretch.start for stretch in piece) for piece in pieces]

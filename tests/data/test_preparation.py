@@ -96,7 +96,7 @@ def test_a_second_run_reuses_everything_and_changes_nothing(recordings: Path, tm
         raise AssertionError("the speech was looked for again")
 
     preparation = small()
-    monkeypatch.setattr(preparation, "detector", Detector(preparation.detector.settings, not_again))
+    monkeypatch.setattr(preparation.clips, "detector", Detector(preparation.clips.detector.settings, not_again))
     report = preparation.run(recordings, tmp_path / "set")
     assert (report.recordings, report.reused) == (9, 9)
     assert {name: (tmp_path / "set" / name).read_bytes() for name in before} == before
@@ -132,7 +132,7 @@ def test_other_settings_make_other_clips(recordings: Path, tmp_path: Path) -> No
 def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = small().run(recordings, tmp_path / "whole")
     preparation, calls = small(), []
-    detect = preparation.detector.__call__
+    detect = preparation.clips.detector
 
     def killed(samples: np.ndarray) -> list[Stretch]:
         calls.append(1)
@@ -140,7 +140,7 @@ def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, m
             raise KeyboardInterrupt
         return detect(samples)
 
-    monkeypatch.setattr(preparation, "detector", Detector(preparation.detector.settings, killed))
+    monkeypatch.setattr(preparation.clips, "detector", Detector(preparation.clips.detector.settings, killed))
     with pytest.raises(KeyboardInterrupt):
         preparation.run(recordings, tmp_path / "set")
     assert not (tmp_path / "set" / "manifest.jsonl").exists()

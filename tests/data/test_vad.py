@@ -30,6 +30,17 @@ def test_four_sentences_are_four_stretches_with_the_pauses_between(tmp_path: Pat
     assert np.abs(samples[~spoken]).max() < 0.01
 
 
+def test_the_stretches_are_those_of_the_usual_form_of_the_model(tmp_path: Path) -> None:
+    from silero_vad import get_speech_timestamps, load_silero_vad
+
+    root = generate_demo(tmp_path, speakers=["bruno"], sentences=4)
+    samples = read_waveform(root / "bruno" / "bruno_01.wav", VAD_RATE)
+    options = {"speech_pad_ms": 0, "min_silence_duration_ms": 200, "min_speech_duration_ms": 200}
+    expected = get_speech_timestamps(torch.from_numpy(samples), load_silero_vad(), **options)
+    found = VoiceActivityDetector()(samples)
+    assert [(s.start * VAD_RATE, s.end * VAD_RATE) for s in found] == [(s["start"], min(s["end"], len(samples))) for s in expected]
+
+
 @pytest.mark.parametrize("kind", ["silence", "hiss", "hum", "nothing"])
 def test_no_speech_gives_no_stretch(kind: str) -> None:
     time = np.arange(3 * VAD_RATE, dtype=np.float32) / VAD_RATE
