@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import InstantiationException
+from hydra.errors import CompactHydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
@@ -59,7 +61,12 @@ def main() -> None:
         raise SystemExit(f"sovits: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}.")
     sys.argv = [f"sovits {verb}", *quote_overrides(arguments[1:], verb)]
     run = getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb)
-    hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
+    # Hydra then raises its errors instead of printing them, and they can be told in a sentence.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
+    except CompactHydraException as error:
+        raise SystemExit(f"sovits {verb}: {_composition_mistake(verb, error)}") from None
 
 
 def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
@@ -80,6 +87,20 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
             raise SystemExit(f"sovits {verb}: {cause}") from None
 
     return task
+
+
+def _composition_mistake(verb: str, error: CompactHydraException) -> str:
+    """What is wrong with the overrides."""
+    if isinstance(error, MissingConfigException) and error.options:
+        return f"There is no {error.missing_cfg_file}; choose one of {', '.join(error.options)}."
+    cause = error.__cause__
+    if not isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        return " ".join(str(error).split())
+    siblings = [str(key) for key in cause.parent_node or ()]
+    parent = str(cause.full_key).rpartition(".")[0]
+    near = [f"{parent}.{key}".lstrip(".") for key in get_close_matches(str(cause.key), siblings, n=1)]
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(siblings)}."
+    return f"{cause.full_key} is not a key of `sovits {verb}`; {hint} `sovits {verb} --cfg job` shows all."
 
 
 def _hush() -> None:

@@ -32,7 +32,8 @@ def test_an_unknown_verb_lists_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["train", "data.rot=x"], ["data.rot"]),
+        (["train", "data.rot=x"], ["data.rot is not a key", "did you mean data.root?"]),
+        (["prepare", "recordigns=x"], ["did you mean recordings?"]),
         (["train", "experiment=nonesuch"], ["nonesuch", "few_shot"]),
         (["train", "data.root=nowhere"], ["nowhere", "sovits prepare recordings=DIR"]),
         (["train", "resume=nowhere.ckpt"], ["nowhere.ckpt"]),
