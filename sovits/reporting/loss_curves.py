@@ -57,10 +57,10 @@ class Panel:
     names: tuple[str, ...] = ()
 
     def chosen(self, curves: Mapping[str, Curve]) -> dict[str, Curve]:
-        """Its curves, without per-speaker ones and gradient norms."""
+        """Its curves, without per-speaker ones, gradient norms and losses that are nothing but zero (a single speaker to tell apart)."""
         found = {name.removeprefix(self.prefix): curve for name, curve in curves.items() if name.startswith(self.prefix)}
         wanted = self.names or tuple(sorted(name for name in found if "/" not in name and name != "gradient_norm"))
-        return {name: found[name] for name in wanted if name in found}
+        return {name: found[name] for name in wanted if name in found and found[name][1].any()}
 
 
 PANELS = (
@@ -119,8 +119,9 @@ def _draw_curves(axis: Axes, curves: Mapping[str, Curve], panel: Panel) -> None:
             axis.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)
             values = smoothed(values, len(values) // 40)
         axis.plot(steps, values, color=colour, label=label, linewidth=1.4, marker="o" if len(values) < 12 else None, markersize=3)
-    if panel.y_label == LOSSES and all((values > 0).all() for _, values in curves.values()):
-        axis.set_yscale("log")
+    if panel.y_label == LOSSES:
+        # Linear near zero, which a divergence measured on samples can cross.
+        axis.set_yscale("log" if all((values > 0).all() for _, values in curves.values()) else "symlog")
     if any(name in VERDICTS for name in curves):
         axis.axhline(0.5, color="grey", linewidth=0.8, linestyle=":", label="a draw")
     axis.set_title(panel.heading, fontsize=10)

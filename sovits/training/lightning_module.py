@@ -19,8 +19,8 @@ from sovits.modules.discriminators import Discriminators
 from sovits.modules.layers.masking import masked_mean
 from sovits.modules.layers.slicing import take_slices
 from sovits.modules.synthesizer import Synthesizer, SynthesizerOutput
+from sovits.voice.checkpoint import FORMAT
 
-CHECKPOINT_FORMAT = 1
 GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "adversarial", "feature_matching")
 
 
@@ -179,7 +179,7 @@ class VoiceTraining(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["sovits"] = {
-            "format": CHECKPOINT_FORMAT,
+            "format": FORMAT,
             "config": self.carried_config,
             "speakers": self.speakers,
             "speaker_bank": {name: embedding.detach().cpu() for name, embedding in self.speaker_bank.items()},

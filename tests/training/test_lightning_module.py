@@ -68,6 +68,14 @@ def test_each_player_only_moves_its_own_weights() -> None:
     assert set(terms) == set(training.weights)
 
 
+def test_trains_in_bfloat16_with_weights_in_float32(tmp_path: Path) -> None:
+    training = tiny_training(steps=2)
+    before = copy.deepcopy(training.state_dict())
+    fit(training, tmp_path, precision="bf16-mixed")
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in training.parameters())
+    assert len(moved(before, training.state_dict())) > 0.9 * len(trainable(training))
+
+
 def test_a_frozen_language_model_stays_put_and_everything_else_moves(tmp_path: Path) -> None:
     synthesizer = tiny_synthesizer()
     synthesizer.semantic_encoder.trainable = False
