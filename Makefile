@@ -17,6 +17,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[espeak,test,lint]'
 	@touch $@
 
+# Threads that wait sleep, so that whatever else the machine does slows training only by its share.
+train: export OMP_WAIT_POLICY := passive
 train: setup
 	$(BIN)/sovits prepare
 	$(BIN)/sovits train experiment=quickstart hydra.run.dir=$(RUN)
@@ -32,11 +34,12 @@ train: setup
 	@echo "  checkpoints/last.ckpt      the model;  speakers/  its voices"
 	@echo "A few minutes of training show that everything works; they do not make clear speech. README.md says how to go on."
 
+# One thread for each of two processes: more threads than cores wait for one another actively.
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
 
 lint: setup
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> Vo
     """Both players and their optimisers."""
     settings: dict[str, Any] = {
         "synthesizer": tiny_synthesizer(),
-        "discriminators": Discriminators((2, 3), (4, 8), (128,), 4),
+        "discriminators": Discriminators((2, 3), (4, 8), (256,), 4),
         "mel_spectrogram": MelSpectrogram(SAMPLE_RATE, N_FFT, HOP, N_MELS),
         "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
         "weights": dict.fromkeys(GENERATOR_LOSSES, 1.0),

@@ -22,7 +22,7 @@ from sovits.voice import SpeakerBank, Voice
 REPOSITORY = Path(__file__).parent.parent
 QUICK = [
     "training.steps=4", "training.adversary_from=2", "training.schedule.warm_up_steps=1", "trainer.val_check_interval=4",
-    "trainer.log_every_n_steps=1", "data.max_clips=4", "callbacks.samples.max_speakers=3",
+    "trainer.log_every_n_steps=1", "data.max_clips=4",
 ]  # fmt: skip
 
 

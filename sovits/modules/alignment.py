@@ -48,11 +48,12 @@ def monotonic_alignment(log_likelihood: Tensor, text_lengths: Tensor, frame_leng
     return torch.from_numpy(path).to(log_likelihood.device, log_likelihood.dtype)
 
 
-@numba.njit(parallel=True, cache=True)
+# Not in parallel: numba's threads would wait actively beside torch's and slow all else, and the search is a thousandth of a step.
+@numba.njit(cache=True)
 def _search(
     scores: np.ndarray, path: np.ndarray, text_lengths: np.ndarray, frame_lengths: np.ndarray
 ) -> None:  # pragma: no cover - compiled
-    for clip in numba.prange(scores.shape[0]):
+    for clip in range(scores.shape[0]):
         _search_clip(scores[clip], path[clip], text_lengths[clip], frame_lengths[clip])
 
 

@@ -10,10 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from sovits.errors import SovitsError
 from sovits.modules.layers.normalization import leaky
 
 Verdict = tuple[Tensor, list[Tensor]]
 """Logits [B, N] and the feature maps of every layer before them."""
+
+LEAST_BINS = 12
+"""Of a frequency band: three layers halve it, and in bfloat16 on CPUs torch 2.11 gives NaN where one or two columns meet a kernel of nine."""
 
 
 def _norm(use_spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
@@ -52,6 +56,11 @@ class SpectrogramDiscriminator(nn.Module):
         n_bins = n_fft // 2 + 1
         edges = [round(edge * n_bins) for edge in (*bands, 1.0)]
         self.band_sizes = [high - low for low, high in pairwise(edges)]
+        if min(self.band_sizes) < LEAST_BINS:
+            raise SovitsError(
+                f"discriminators.n_ffts={n_fft} leaves {min(self.band_sizes)} bins in its narrowest band; "
+                f"the layers need {LEAST_BINS}: take a longer window or wider discriminators.bands."
+            )
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.bands = nn.ModuleList(

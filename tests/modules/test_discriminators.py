@@ -1,11 +1,12 @@
 import pytest
 import torch
 
+from sovits.errors import SovitsError
 from sovits.modules import Discriminators
 
 
 def small(use_spectral_norm: bool = False) -> Discriminators:
-    return Discriminators((2, 3), (4, 8), (256, 128), 4, use_spectral_norm=use_spectral_norm)
+    return Discriminators((2, 3), (4, 8), (512, 256), 4, use_spectral_norm=use_spectral_norm)
 
 
 @pytest.mark.parametrize("use_spectral_norm", [False, True])
@@ -34,6 +35,17 @@ def test_one_batched_pass_equals_two() -> None:
         for (logits, features), (expected, expected_features) in zip(verdicts, discriminators(audio), strict=True):
             torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(features[-1], expected_features[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_window_too_short_for_its_bands_is_named() -> None:
+    with pytest.raises(SovitsError, match=r"n_ffts=128 leaves 6 bins"):
+        Discriminators((2,), (4, 8), (512, 128), 4)
+
+
+def test_every_band_is_finite_in_bfloat16() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        verdicts = small()(torch.randn(2, 1, 1024))
+    assert all(part.isfinite().all() for logits, features in verdicts for part in (logits, *features))
 
 
 def test_silence_is_judged_without_dividing_by_zero() -> None:
