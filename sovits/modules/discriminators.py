@@ -17,7 +17,7 @@ Verdict = tuple[Tensor, list[Tensor]]
 """Logits [B, N] and the feature maps of every layer before them."""
 
 LEAST_BINS = 12
-"""Of a frequency band: three layers halve it, and torch 2.11 on a CPU in bfloat16 gives NaN where a kernel of nine meets one or two columns."""
+"""Of a frequency band: three layers halve it, and in bfloat16 on a CPU torch 2.11 gives NaN where a kernel of nine meets under three."""
 
 
 def _norm(use_spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
