@@ -66,9 +66,9 @@ class Panel:
 PANELS = (
     Panel("Generator losses", "train/generator/", LOSSES),
     Panel("Discriminator", "train/discriminator/", "Loss, or verdict (1 recorded, 0 synthetic)"),
-    Panel("Held-out losses", "val/", LOSSES, ("mel", "kl", "duration")),
-    Panel("Held-out speaker similarity", "val/", "Cosine", ("speaker_similarity", "speaker_similarity_real")),
-    Panel("Held-out MOS proxy", "val/", "Opinion, 1 to 5", ("mos_proxy", "mos_proxy_real")),
+    Panel("Validation losses", "val/", LOSSES, ("mel", "kl", "duration")),
+    Panel("Validation speaker similarity", "val/", "Cosine", ("speaker_similarity", "speaker_similarity_real")),
+    Panel("Validation MOS proxy", "val/", "Opinion, 1 to 5", ("mos_proxy", "mos_proxy_real")),
 )
 
 

@@ -107,7 +107,7 @@ def table(clips: Sequence[ClipScores]) -> Table:
     """The speakers' means and their mean, for a terminal."""
     speakers = by_speaker(clips)
     result = Table(
-        "speaker", "clips", *(figure.heading for figure in FIGURES), title="Held-out clips: rec. = reconstruction, syn. = synthesis"
+        "speaker", "clips", *(figure.heading for figure in FIGURES), title="rec. = reconstruction, syn. = synthesis"
     )
     for name, figures in speakers.items():
         counted = _counted(clips, name)

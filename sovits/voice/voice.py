@@ -137,6 +137,8 @@ class Voice:
             raise SovitsError(f"speed={speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
         if not 0 <= noise_scale <= 2:
             raise SovitsError(f"noise_scale={noise_scale} is outside 0-2; 0.667 is usual.")
+        if not isinstance(seed, int):
+            raise SovitsError(f"seed={seed} is not a whole number; give one such as 0.")
         voice = self._voice(speaker)
         encoded = self.front_end(text, language)
         synthesis = self.synthesizer.synthesize(

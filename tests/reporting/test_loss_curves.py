@@ -39,13 +39,13 @@ def test_sparse_columns_keep_their_steps(metrics: Path) -> None:
 def test_each_panel_shows_its_own(metrics: Path, tmp_path: Path) -> None:
     figure = loss_figure(metrics, "两个 players")
     shown = {axis.get_title(): axis for axis in figure.axes if axis.get_title()}
-    assert list(shown) == ["Generator losses", "Discriminator", "Held-out losses", "Held-out speaker similarity"]
+    assert list(shown) == ["Generator losses", "Discriminator", "Validation losses", "Validation speaker similarity"]
     assert shown["Generator losses"].get_yscale() == "log"
     assert shown["Discriminator"].get_yscale() == "linear"
     named = {heading: [text.get_text() for text in axis.get_legend().get_texts()] for heading, axis in shown.items()}
     assert named["Generator losses"] == ["mel"]
     assert named["Discriminator"] == ["verdict on real audio", "verdict on synthetic audio", "total", "a draw"]
-    assert named["Held-out speaker similarity"] == ["speaker similarity"]
+    assert named["Validation speaker similarity"] == ["speaker similarity"]
     assert save_figure(figure, tmp_path / "losses.png").stat().st_size > 10_000
 
 

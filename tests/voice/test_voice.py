@@ -97,6 +97,7 @@ def test_speed_changes_the_length(voice):
         ({"speaker": "anna"}, r"no speaker 'anna' \(did you mean ana\?\); choose one of ana, bo"),
         ({"speed": 0.0}, r"speed=0\.0 is outside 0\.25-4"),
         ({"speed": float("nan")}, "speed=nan"),
+        ({"seed": "abc"}, r"seed=abc is not a whole number"),
         ({"noise_scale": -1.0}, r"noise_scale=-1\.0 is outside 0-2"),
         ({"speaker": torch.ones(7)}, rf"shape \[7\] does not fit the model, which wants \[{EMBEDDING}\]"),
     ],
