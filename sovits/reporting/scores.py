@@ -106,9 +106,7 @@ def write_tables(clips: Sequence[ClipScores], about: Mapping[str, Any], folder: 
 def table(clips: Sequence[ClipScores]) -> Table:
     """The speakers' means and their mean, for a terminal."""
     speakers = by_speaker(clips)
-    result = Table(
-        "speaker", "clips", *(figure.heading for figure in FIGURES), title="rec. = reconstruction, syn. = synthesis"
-    )
+    result = Table("speaker", "clips", *(figure.heading for figure in FIGURES), title="rec. = reconstruction, syn. = synthesis")
     for name, figures in speakers.items():
         counted = _counted(clips, name)
         label = f"{name} (zero-shot)" if counted["zero_shot"] else name
