@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
@@ -30,6 +31,7 @@ def train(config: DictConfig) -> Path:
         SovitsError: a mistake in the configuration or the prepared set, before the first step.
     """
     resume = _existing(config.resume)
+    _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
@@ -85,6 +87,13 @@ def _existing(resume: str | None) -> str | None:
     if resume is not None and not Path(resume).is_file():
         raise SovitsError(f"resume={resume} is not a file; give a checkpoint such as outputs/train/.../checkpoints/last.ckpt.")
     return resume
+
+
+def _check_accelerator(accelerator: str) -> None:
+    if accelerator in ("gpu", "cuda") and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise SovitsError(
+            f"trainer.accelerator={accelerator}, but torch sees no GPU on this machine; use trainer=cpu, or check its driver."
+        )
 
 
 def _keep(training: VoiceTraining, run: Path) -> None:
