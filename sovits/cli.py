@@ -14,8 +14,8 @@ from typing import Any
 
 import hydra
 from hydra.errors import CompactHydraException, InstantiationException, MissingConfigException
-from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
@@ -74,12 +74,12 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
 
     def task(config: DictConfig) -> Any:
         _hush()
+        if missing := sorted(OmegaConf.missing_keys(config)):
+            raise SystemExit(f"sovits {verb}: {missing[0]} is not given; add {missing[0]}=VALUE.")
         try:
             return run(config)
         except SovitsError as error:
             raise SystemExit(f"sovits {verb}: {error}") from None
-        except MissingMandatoryValue as error:
-            raise SystemExit(f"sovits {verb}: {error.full_key} is not given; add {error.full_key}=VALUE.") from None
         except (InstantiationException, OmegaConfBaseException) as error:
             cause = mistake_behind(error)
             if cause is None:
