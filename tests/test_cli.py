@@ -36,7 +36,7 @@ def test_an_unknown_verb_lists_the_known_ones(tmp_path: Path) -> None:
         (["train", "data.rot=x"], ["data.rot is not a key", "did you mean data.root?"]),
         (["prepare", "recordigns=x"], ["did you mean recordings?"]),
         (["train", "experiment=nonesuch"], ["nonesuch", "few_shot"]),
-        (["train", "experiment=per_speaker"], ["data.speaker is not given"]),
+        (["train", "data.root=???"], ["data.root is not given"]),
         (["train", "trainer=gpu"], ["trainer.accelerator=gpu", "trainer=cpu"]),
         (["train", "data.root=nowhere"], ["nowhere", "sovits prepare recordings=DIR"]),
         (["train", "resume=nowhere.ckpt"], ["nowhere.ckpt"]),

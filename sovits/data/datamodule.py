@@ -40,6 +40,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         *,
         speakers: list[str] | None = None,
         speaker: str | None = None,
+        single_speaker: bool = False,
         frame_budget: int = 2500,
         max_clips: int = 16,
         reference_seconds: float = 3.0,
@@ -61,6 +62,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             hop_length: samples of a spectrogram frame; clips are cut to whole frames.
             speakers: use only these; all where ``None``.
             speaker: use only this one; not together with ``speakers``.
+            single_speaker: refuse a choice of more than one.
             frame_budget: most padded frames of a training batch on one device.
             max_clips: most clips of a training batch on one device.
             reference_seconds: length of the clips that tell the voice.
@@ -78,7 +80,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.root, self.front_end, self.sample_rate, self.hop_length = Path(root), front_end, sample_rate, hop_length
         self.frame_budget, self.max_clips, self.evaluation_clips = frame_budget, max_clips, evaluation_clips
         self.reference_frames = max(1, round(reference_seconds * sample_rate / hop_length))
-        self.balance, self.seed = balance, seed
+        self.balance, self.seed, self.single_speaker = balance, seed, single_speaker
         self.limit_utterances, self.seconds_per_speaker, self.evaluate_on_train = limit_utterances, seconds_per_speaker, evaluate_on_train
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.refused: dict[str, str] = {}
@@ -130,6 +132,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         """
         if self._clips:
             return
+        if self.single_speaker and len(self.speakers) > 1:
+            raise SovitsError(
+                f"data.single_speaker=true trains a model of one speaker, and data.root={self.root} has {', '.join(self.speakers)}; "
+                "choose one with data.speaker=NAME."
+            )
         chosen = {split: self._chosen(split) for split in SPLITS}
         clips = {}
         for split, utterances in chosen.items():

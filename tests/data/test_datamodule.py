@@ -106,6 +106,27 @@ def test_limit_keeps_the_first_of_each_speaker_and_split(make_data):
     assert [clip.id for clip in data.utterances("val")] == ["ann/09", "ann/10", "bob/05"]
 
 
+def test_only_so_much_speech_of_each_speaker_to_train_on(make_data):
+    data = make_data(seconds_per_speaker=2.0)
+    seconds = {name: sum(u.duration for u in data.utterances("train") if u.speaker == name) for name in data.speakers}
+    assert all(0 < total <= 2.0 for total in seconds.values())
+    assert len(data.utterances("train")) < len(make_data().utterances("train"))
+    assert len(data.utterances("val")) == len(make_data().utterances("val"))
+
+
+def test_the_training_clips_can_be_the_evaluation_clips_too(make_data):
+    data = make_data(evaluate_on_train=True, limit_utterances=2)
+    assert data.utterances("train") == data.utterances("val") == data.utterances("test")
+    assert len(data.utterances("train")) == 6
+
+
+def test_a_model_of_one_speaker_wants_one(make_data):
+    with pytest.raises(SovitsError, match="single_speaker=true .* has ann, bob, cy; choose one with data.speaker=NAME"):
+        make_data(single_speaker=True).setup()
+    data = make_data(single_speaker=True, speaker="bob")
+    assert {utterance.speaker for utterance in data.utterances("train")} == {"bob"}
+
+
 def test_training_batches_stay_in_the_budget_and_cover_the_set(make_data):
     loader = make_data(balance=1.0).train_dataloader()
     batches = list(loader)
