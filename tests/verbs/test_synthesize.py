@@ -76,8 +76,11 @@ def test_a_file_is_spoken_line_by_line(say, checkpoint, tmp_path):
 
 def test_a_bank_in_a_folder_and_its_only_voice(say, tmp_path):
     SpeakerBank.from_embeddings({"26": torch.ones(EMBEDDING)}).save(tmp_path / "bank")
-    say(f"bank={tmp_path / 'bank'}", "text=hello")
-    say(f"bank={tmp_path / 'bank'}", "text=hello", "speaker=26")
+    unnamed, _ = soundfile.read(say(f"bank={tmp_path / 'bank'}", "text=hello"))
+    named, _ = soundfile.read(say(f"bank={tmp_path / 'bank'}", "text=hello", "speaker=26"))
+    other, _ = soundfile.read(say("text=hello", "speaker=bo"))
+    assert np.array_equal(unnamed, named)
+    assert not np.array_equal(unnamed, other)
 
 
 @pytest.mark.parametrize(
