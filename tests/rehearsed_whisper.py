@@ -9,7 +9,7 @@ from torch.nn.functional import layer_norm, normalize
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from sovits.data.transcription import WhisperTranscriber
+from sovits.data.preparation.transcription import WhisperTranscriber
 
 WIDTH = 128
 

@@ -1,15 +1,21 @@
-"""The prepared set on disk: ``<root>/manifest.jsonl``, a header line and then one utterance a line."""
+"""The prepared set on disk: ``<root>/manifest.jsonl``, a header line and then one utterance a line.
+
+``<root>/quarantine.jsonl`` is the same for the clips that the quality gate keeps out of training, each with its reasons.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
+from sovits.data.quality.quality import Quality, Reason
 from sovits.errors import SovitsError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.jsonl"
+QUARANTINE_NAME = "quarantine.jsonl"
 SPLITS = ("train", "val", "test")
 
 
@@ -25,7 +31,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One aligned clip of 1-12 s, ready for training."""
+    """One aligned clip of 1-12 s."""
 
     id: str
     """``<speaker>/<name>``, unique in the set."""
@@ -50,6 +56,10 @@ class Utterance:
     """SHA-256 of the clip's bytes."""
     words: tuple[Word, ...] = ()
     """Word times, where Whisper gave them."""
+    quality: Quality = field(default_factory=Quality)
+    """What was measured of it."""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is quarantined; none for a clip that is kept."""
 
 
 @dataclass(frozen=True)
@@ -64,26 +74,26 @@ class Manifest:
         """Every speaker of the set, sorted."""
         return sorted({utterance.speaker for utterance in self.utterances})
 
-    def save(self, root: Path) -> Path:
-        """Writes ``root/manifest.jsonl`` in one atomic step and returns its path."""
+    def save(self, root: Path, name: str = FILE_NAME) -> Path:
+        """Writes ``root/<name>`` in one atomic step and returns its path."""
         header = {"schema_version": SCHEMA_VERSION, "sample_rate": self.sample_rate}
         lines = [header, *(asdict(utterance) for utterance in self.utterances)]
-        path = root / FILE_NAME
+        path = root / name
         partial = path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
         partial.replace(path)
         return path
 
     @classmethod
-    def load(cls, root: Path | str) -> Manifest:
-        """Reads ``root/manifest.jsonl``.
+    def load(cls, root: Path | str, name: str = FILE_NAME) -> Manifest:
+        """Reads ``root/<name>``.
 
         Raises:
             SovitsError: no manifest there, another schema version, or a line that is not an utterance.
         """
-        path = Path(root) / FILE_NAME
+        path = Path(root) / name
         if not path.is_file():
-            raise SovitsError(f"No prepared set at {root}: {FILE_NAME} is missing; make one with `sovits prepare recordings=DIR`.")
+            raise SovitsError(f"No prepared set at {root}: {name} is missing; make one with `sovits prepare recordings=DIR`.")
         header, *rows = path.read_text(encoding="utf-8").splitlines() or ["{}"]
         version = _parse(path, 1, header).get("schema_version")
         if version != SCHEMA_VERSION:
@@ -104,5 +114,20 @@ def _utterance(path: Path, number: int, line: str) -> Utterance:
     missing = {field.name for field in fields(Utterance)} - row.keys()
     if missing:
         raise SovitsError(f"{path}, line {number} lacks {', '.join(sorted(missing))}; run `sovits prepare` again to rewrite it.")
-    words = tuple(Word(**word) for word in row.pop("words"))
-    return Utterance(**row, words=words)
+    return utterance_from(row)
+
+
+def utterance_from(row: dict[str, Any]) -> Utterance:
+    """The utterance whose ``asdict`` is ``row``.
+
+    Raises:
+        TypeError, KeyError: the row has other fields.
+    """
+    return Utterance(
+        **{
+            **row,
+            "words": tuple(Word(**word) for word in row["words"]),
+            "quality": Quality(**row["quality"]),
+            "reasons": tuple(Reason(**reason) for reason in row["reasons"]),
+        }
+    )

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from sovits.data.demo import generate_demo
-from sovits.data.preparation import Preparation
+from sovits.data.preparation.preparation import Preparation
 
 DEMO = "demo"
 

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from sovits.data.manifest import Word
-from sovits.data.segmentation import Segmenter, split_sentences
-from sovits.data.vad import Stretch
+from sovits.data.preparation.segmentation import Segmenter, split_sentences
+from sovits.data.preparation.vad import Stretch
 
 
 def stretches(*edges: float) -> list[Stretch]:

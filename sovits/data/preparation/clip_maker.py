@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from sovits.audio.waveform import normalize_loudness, read_waveform, resample, write_waveform
-from sovits.data.clip_cache import file_hash
+from sovits.data.corpora.recording import Recording
 from sovits.data.manifest import Utterance, Word
-from sovits.data.outcome import Omission, Outcome
-from sovits.data.recording import Recording
-from sovits.data.segmentation import Cut, Segmenter
-from sovits.data.transcript_matching import match_words
-from sovits.data.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
-from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
+from sovits.data.preparation.clip_cache import file_hash
+from sovits.data.preparation.outcome import Omission, Outcome
+from sovits.data.preparation.segmentation import Cut, Segmenter
+from sovits.data.preparation.transcript_matching import match_words
+from sovits.data.preparation.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
+from sovits.data.preparation.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
 
 AUDIO_FOLDER = "audio"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sovits.data.manifest import Word
-from sovits.data.vad import Stretch
+from sovits.data.preparation.vad import Stretch
 from sovits.errors import SovitsError
 from sovits.text.language import HAN_CHARACTER
 

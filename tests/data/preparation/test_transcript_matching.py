@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sovits.data.manifest import Word
-from sovits.data.transcript_matching import match_words
+from sovits.data.preparation.transcript_matching import match_words
 from sovits.errors import SovitsError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from sovits.data.manifest import Utterance
-from sovits.data.outcome import Omission
-from sovits.data.preparation_report import PreparationReport
+from sovits.data.preparation.outcome import Omission
+from sovits.data.preparation.report import PreparationReport
 
 
 def report(output: Path) -> PreparationReport:

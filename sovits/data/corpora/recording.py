@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sovits.audio.waveform import READABLE
-from sovits.data.metadata import TABLE_NAME, Row, read_table
+from sovits.data.corpora.tables import TABLE_NAME, Row, read_table
 from sovits.errors import SovitsError
 
 SIDECARS = (".txt", ".lab")

@@ -9,7 +9,7 @@ import torch
 
 from sovits.audio.waveform import read_waveform
 from sovits.data.demo import SENTENCE_PAUSE, generate_demo
-from sovits.data.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
+from sovits.data.preparation.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
 
 
 def test_four_sentences_are_four_stretches_with_the_pauses_between(tmp_path: Path) -> None:

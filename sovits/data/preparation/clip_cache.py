@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sovits.data.manifest import Utterance, Word
-from sovits.data.outcome import Omission, Outcome
-from sovits.data.recording import Recording
+from sovits.data.corpora.recording import Recording
+from sovits.data.manifest import utterance_from
+from sovits.data.preparation.outcome import Omission, Outcome
 
 FOLDER = "cache"
 _VERSION = 1
@@ -43,7 +43,7 @@ class ClipCache:
             return None
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            utterances = tuple(Utterance(**{**row, "words": tuple(Word(**word) for word in row["words"])}) for row in kept["utterances"])
+            utterances = tuple(utterance_from(row) for row in kept["utterances"])
             outcome = Outcome(utterances, tuple(Omission(**row) for row in kept["omissions"]))
         except (json.JSONDecodeError, KeyError, TypeError):
             # Written by another version, or by a run that was killed: as good as none.

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sovits.data.manifest import SPLITS, Utterance
-from sovits.data.outcome import Omission
+from sovits.data.preparation.outcome import Omission
 
 _SHOWN = 3
 """Recordings printed for each reason; the report's file lists all."""

@@ -12,12 +12,12 @@ import pytest
 import soundfile
 
 from sovits.audio.waveform import read_waveform, write_waveform
-from sovits.data.clip_cache import file_hash
 from sovits.data.demo import SPEAKERS, generate_demo
 from sovits.data.manifest import Manifest
-from sovits.data.preparation import Preparation
-from sovits.data.segmentation import Segmenter
-from sovits.data.vad import Stretch, VoiceActivityDetector
+from sovits.data.preparation.clip_cache import file_hash
+from sovits.data.preparation.preparation import Preparation
+from sovits.data.preparation.segmentation import Segmenter
+from sovits.data.preparation.vad import Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
 from tests.rehearsed_whisper import rehearsed
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sovits.data.clip_cache import ClipCache, file_hash
-from sovits.data.clip_maker import ClipMaker, left_out
+from sovits.data.corpora.recording import Recording, find_recordings
 from sovits.data.manifest import Manifest, Utterance
-from sovits.data.outcome import Omission, Outcome
-from sovits.data.preparation_report import PreparationReport
-from sovits.data.recording import Recording, find_recordings
-from sovits.data.segmentation import Segmenter
-from sovits.data.splitting import split_by_content
-from sovits.data.transcription import WhisperTranscriber
-from sovits.data.vad import VoiceActivityDetector
+from sovits.data.preparation.clip_cache import ClipCache, file_hash
+from sovits.data.preparation.clip_maker import ClipMaker, left_out
+from sovits.data.preparation.outcome import Omission, Outcome
+from sovits.data.preparation.report import PreparationReport
+from sovits.data.preparation.segmentation import Segmenter
+from sovits.data.preparation.splitting import split_by_content
+from sovits.data.preparation.transcription import WhisperTranscriber
+from sovits.data.preparation.vad import VoiceActivityDetector
 from sovits.errors import SovitsError
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sovits.data.manifest import Word
-from sovits.data.transcription import WhisperTranscriber, spoken_language
+from sovits.data.preparation.transcription import WhisperTranscriber, spoken_language
 from sovits.errors import SovitsError
 from tests.rehearsed_whisper import rehearsed
 

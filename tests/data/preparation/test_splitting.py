@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sovits.data.manifest import Utterance
-from sovits.data.splitting import split_by_content
+from sovits.data.preparation.splitting import split_by_content
 
 
 def utterances(count: int, speaker: str = "ann") -> list[Utterance]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sovits.data.recording import Recording, find_recordings
+from sovits.data.corpora.recording import Recording, find_recordings
 from sovits.errors import SovitsError
 
 

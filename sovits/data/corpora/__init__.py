@@ -1,0 +1,1 @@
+"""Recordings as they lie on disk, corpus by corpus: who speaks, what is said, where."""
