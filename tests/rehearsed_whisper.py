@@ -51,6 +51,7 @@ def save_rehearsed_whisper(path: Path, *sentences: tuple[str, float, float], lan
         attention.key.weight.copy_(torch.eye(WIDTH))
         attention.query.weight.copy_((torch.linalg.pinv(queries) @ (3 * keys[[round(time * 50) for time in times]])).T)
         attention.query.bias.zero_()
+    path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"dims": vars(dimensions), "model_state_dict": model.state_dict()}, path)
     return path
 

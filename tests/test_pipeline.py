@@ -138,7 +138,7 @@ def test_the_notebook_reads_the_run(home: Path) -> None:
 
 
 def test_real_speech_goes_the_same_way(real_speech: Path, home: Path) -> None:
-    sovits(home, "prepare", f"recordings={real_speech}", f"metadata={real_speech}/manifest.csv", "speakers=[p225]", "name=real")
+    sovits(home, "prepare", f"recordings={real_speech}", f"corpus.metadata={real_speech}/manifest.csv", "speakers=[p225]", "name=real")
     manifest = Manifest.load(home / "outputs" / "prepared" / "real")
     assert len(manifest.utterances) == 10
     assert {utterance.language for utterance in manifest.utterances} == {"en"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,17 +10,20 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from sovits.data.dataset import Clip, ClipDataset, WaveformStore, collate, select_clips
+from sovits.data.augmentation import Augmentation
+from sovits.data.choice import Choice, in_order_of_recording, quarantined_for_training
+from sovits.data.clips import MOST_NAMED, Clip, require_every_speaker, select_clips, warn_of_refused
+from sovits.data.dataset import ClipDataset, collate
 from sovits.data.loader import ResumableLoader
 from sovits.data.manifest import SPLITS, Manifest, Utterance
 from sovits.data.sampler import FixedBatchSampler, FrameBudgetBatchSampler, SpeakerBalancedSampler
+from sovits.data.tempo import Tempo
+from sovits.data.waveform_pack import open_packed, pack_folder
+from sovits.data.waveform_store import WaveformFiles, WaveformStore
 from sovits.errors import SovitsError
 from sovits.text import TextFrontEnd
 
 log = logging.getLogger(__name__)
-
-MOST_NAMED = 10
-"""Clips that a warning names one by one."""
 
 
 class SpeechDataModule(lightning.LightningDataModule):
@@ -50,8 +52,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         limit_utterances: int | None = None,
         seconds_per_speaker: float | None = None,
         evaluate_on_train: bool = False,
+        include_quarantined: bool = False,
         evaluation_clips: int = 4,
-        cache_megabytes: float = 512,
+        cache: bool = True,
+        cache_folder: str | None = None,
+        augmentation: Augmentation | None = None,
         pin_memory: bool = False,
     ) -> None:
         """
@@ -63,39 +68,44 @@ class SpeechDataModule(lightning.LightningDataModule):
             speakers: use only these; all where ``None``.
             speaker: use only this one; not together with ``speakers``.
             single_speaker: refuse a choice of more than one.
-            frame_budget: most padded frames of a training batch on one device.
+            frame_budget: most padded frames of a batch on one device.
             max_clips: most clips of a training batch on one device.
             reference_seconds: length of the clips that tell the voice.
             balance: share of a speaker with ``n`` clips is proportional to ``n ** balance``.
             num_workers: processes that read ahead; the batches don't depend on it.
-            seed: of order and references.
+            seed: of order, references and augmentation.
             limit_utterances: keep only so many clips of each speaker and split, the first of the manifest.
             seconds_per_speaker: keep only so much speech of each speaker to train on, the first clips of the manifest that fit.
             evaluate_on_train: the training clips are the val and test clips too, to see what is learned by heart.
+            include_quarantined: train also on what the quality gate refused, to measure what the gate is worth; never judged on it.
             evaluation_clips: most clips of a val or test batch.
-            cache_megabytes: of decoded audio kept in memory, in each worker process.
+            cache: pack the set's audio once into a memory map that all processes share; otherwise each clip's file is read every time.
+            cache_folder: where the pack lies; ``None``: in the set's folder.
+            augmentation: of the training clips.
             pin_memory: page-locked batches, for faster copies to a GPU.
         """
         super().__init__()
         self.root, self.front_end, self.sample_rate, self.hop_length = Path(root), front_end, sample_rate, hop_length
         self.frame_budget, self.max_clips, self.evaluation_clips = frame_budget, max_clips, evaluation_clips
         self.reference_frames = max(1, round(reference_seconds * sample_rate / hop_length))
-        self.balance, self.seed, self.single_speaker = balance, seed, single_speaker
-        self.limit_utterances, self.seconds_per_speaker, self.evaluate_on_train = limit_utterances, seconds_per_speaker, evaluate_on_train
+        self.balance, self.seed, self.augmentation = balance, seed, augmentation
+        self.include_quarantined = include_quarantined
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.refused: dict[str, str] = {}
         """Why each utterance that training can't use was set aside, by id; known after ``setup``."""
         for name in ("frame_budget", "max_clips", "evaluation_clips"):
             if getattr(self, name) < 1:
                 raise SovitsError(f"data.{name}={getattr(self, name)} leaves nothing to train on; give at least 1.")
-        self._wanted = self._checked_choice(speakers, speaker)
-        self._store = WaveformStore(self.root, sample_rate, cache_megabytes=cache_megabytes)
+        if not cache and cache_folder is not None:
+            raise SovitsError(f"data.cache=false and data.cache_folder={cache_folder} contradict each other; leave one of them out.")
+        self._choice = Choice(speakers, speaker, single_speaker, limit_utterances, seconds_per_speaker, evaluate_on_train)
+        self._packs = pack_folder(self.root, cache_folder) if cache else None
         self._manifest: Manifest | None = None
         self._clips: dict[str, list[Clip]] = {}
 
     @property
     def manifest(self) -> Manifest:
-        """The whole set.
+        """The kept clips of the set.
 
         Raises:
             SovitsError: no set at ``root``, or one at another sample rate.
@@ -117,35 +127,33 @@ class SpeechDataModule(lightning.LightningDataModule):
         Raises:
             SovitsError: a chosen speaker that the set does not have.
         """
-        known = self.manifest.speakers
-        wanted = known if self._wanted is None else sorted(set(self._wanted))
-        unknown = [speaker for speaker in wanted if speaker not in known]
-        if unknown:
-            raise SovitsError(f"data.root={self.root} has no speaker {', '.join(unknown)}; it has {', '.join(known)}.")
-        return wanted
+        return self._choice.names(self.manifest.speakers, self.root)
+
+    def prepare_data(self) -> None:
+        """Packs the audio where that is still to be done: Lightning calls this on one process of every node, and lets the others wait."""
+        self._opened(self._known())
 
     def setup(self, stage: str | None = None) -> None:
-        """Chooses the clips of every split, whatever the ``stage``; once.
+        """Chooses the clips of every split, whatever the ``stage``; once. Packs the audio if nobody has.
 
         Raises:
-            SovitsError: as ``manifest`` and ``speakers``, an unreadable clip, or a speaker with no clip left to train on.
+            SovitsError: as ``manifest`` and ``speakers``, an unreadable clip, no room for the pack, or a speaker with nothing to train on.
         """
         if self._clips:
             return
-        if self.single_speaker and len(self.speakers) > 1:
-            raise SovitsError(
-                f"data.single_speaker=true trains a model of one speaker, and data.root={self.root} has {', '.join(self.speakers)}; "
-                "choose one with data.speaker=NAME."
-            )
-        chosen = {split: self._chosen(split) for split in SPLITS}
+        self._choice.require_single(self.speakers, self.root)
+        known = self._known()
+        self._store = self._opened(known)
         clips = {}
-        for split, utterances in chosen.items():
+        for split in SPLITS:
+            # Nothing is ever judged on clips that the gate refused.
+            chosen = self._choice.utterances(known if split == "train" else self.manifest.utterances, self.speakers, split)
             clips[split], refused = select_clips(
-                utterances, self.speakers, self._store, self.front_end, hop_length=self.hop_length, most_frames=self.frame_budget
+                chosen, self.speakers, self._store, self.front_end, hop_length=self.hop_length, most_frames=self.frame_budget
             )
             self.refused.update(refused)
-        self._warn_of_refused()
-        self._require_training_clips(clips["train"])
+        warn_of_refused(self.refused)
+        require_every_speaker(clips["train"], self.speakers, self.refused, self.root)
         self._clips = clips
         log.info("%s", self.summary())
 
@@ -157,7 +165,9 @@ class SpeechDataModule(lightning.LightningDataModule):
     def summary(self) -> str:
         """What there is to train on, in one line."""
         self.setup()
-        minutes = {name: sum(clip.utterance.duration for clip in self._of(name)) / 60 for name in self.speakers}
+        minutes = dict.fromkeys(self.speakers, 0.0)
+        for clip in self._clips["train"]:
+            minutes[clip.utterance.speaker] += clip.utterance.duration / 60
         splits = " / ".join(f"{len(self._clips[split])} {split}" for split in SPLITS)
         shares = ", ".join(f"{name} {length:.1f}" for name, length in list(minutes.items())[:MOST_NAMED])
         more = f", and {len(minutes) - MOST_NAMED} more" if len(minutes) > MOST_NAMED else ""
@@ -170,16 +180,23 @@ class SpeechDataModule(lightning.LightningDataModule):
         """This rank's share of the epoch, by the trainer's rank and world size (one process without a trainer)."""
         self.setup()
         clips = self._clips["train"]
+        frames = [clip.frames for clip in clips]
+        speed = self.augmentation.speed if self.augmentation else None
         batch_sampler = FrameBudgetBatchSampler(
             SpeakerBalancedSampler([clip.speaker for clip in clips], balance=self.balance, seed=self.seed),
-            [clip.frames for clip in clips],
+            frames,
             frame_budget=self.frame_budget,
             max_clips=self.max_clips,
+            tempo=Tempo(frames, [len(clip.text.phones) for clip in clips], self.frame_budget, speed) if speed else None,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
         )
         return ResumableLoader(
-            self._dataset("train"), batch_sampler, collate_fn=collate, num_workers=self.num_workers, pin_memory=self.pin_memory
+            self._dataset("train", self.augmentation),
+            batch_sampler,
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
         )
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
@@ -190,59 +207,26 @@ class SpeechDataModule(lightning.LightningDataModule):
         """The test clips, or no loader where there are none."""
         return self._evaluation_loader("test")
 
-    @staticmethod
-    def _checked_choice(speakers: list[str] | None, speaker: str | None) -> list[str] | None:
-        if speaker is not None and speakers is not None:
-            raise SovitsError(
-                f"data.speaker={speaker} and data.speakers={speakers} are both set; give one of them and leave the other null."
-            )
-        if isinstance(speakers, str):
-            raise SovitsError(
-                f"data.speakers={speakers} is not a list; write data.speakers=[{speakers}], or data.speaker={speakers} for one."
-            )
-        if speakers is not None and not speakers:
-            raise SovitsError("data.speakers=[] chooses nobody; name at least one speaker, or null for all.")
-        # Hydra reads a name of digits as a number.
-        return [str(speaker)] if speaker is not None else speakers and [str(name) for name in speakers]
+    def _known(self) -> Sequence[Utterance]:
+        """All that may be trained on, whoever speaks."""
+        kept = self.manifest.utterances
+        if not self.include_quarantined:
+            return kept
+        speakers = set(self.manifest.speakers)
+        refused = quarantined_for_training(self.root)
+        # Nobody could be judged of whom nothing was kept.
+        self.refused |= {
+            clip.id: f"no clip of {clip.speaker} was kept; record more of it" for clip in refused if clip.speaker not in speakers
+        }
+        return in_order_of_recording([*kept, *(clip for clip in refused if clip.speaker in speakers)])
 
-    def _chosen(self, split: str) -> list[Utterance]:
-        if self.evaluate_on_train:
-            split = "train"
-        seconds = self.seconds_per_speaker if split == "train" else None
-        clips_left = dict.fromkeys(self.speakers, math.inf if self.limit_utterances is None else self.limit_utterances)
-        seconds_left = dict.fromkeys(self.speakers, math.inf if seconds is None else seconds)
-        chosen = []
-        for utterance in self.manifest.utterances:
-            name = utterance.speaker
-            if utterance.split != split or not clips_left.get(name) or utterance.duration > seconds_left[name]:
-                continue
-            chosen.append(utterance)
-            clips_left[name] -= 1
-            seconds_left[name] -= utterance.duration
-        return chosen
+    def _opened(self, utterances: Sequence[Utterance]) -> WaveformStore:
+        files = WaveformFiles(self.root, self.sample_rate)
+        if self._packs is None:
+            return files
+        return open_packed(files, utterances, self._packs, "all" if self.include_quarantined else "kept")
 
-    def _of(self, speaker: str) -> list[Clip]:
-        return [clip for clip in self._clips["train"] if clip.utterance.speaker == speaker]
-
-    def _warn_of_refused(self) -> None:
-        if self.refused:
-            named = "; ".join(f"{name} ({reason})" for name, reason in list(self.refused.items())[:MOST_NAMED])
-            more = f"; and {len(self.refused) - MOST_NAMED} more" if len(self.refused) > MOST_NAMED else ""
-            log.warning("Not used for training or evaluation, %d clip(s): %s%s", len(self.refused), named, more)
-
-    def _require_training_clips(self, clips: Sequence[Clip]) -> None:
-        usable = {clip.utterance.speaker for clip in clips}
-        lacking = [speaker for speaker in self.speakers if speaker not in usable]
-        if not lacking:
-            return
-        reasons = [reason for name, reason in self.refused.items() if name.split("/")[0] in lacking]
-        cause = f" (the first of {len(reasons)} refused: {reasons[0]})" if reasons else ""
-        raise SovitsError(
-            f"Too little speech in data.root={self.root}: {', '.join(lacking)} has no train utterance{cause}; record more of it and run "
-            "`sovits prepare` again, or name the other speakers in data.speakers=[...]."
-        )
-
-    def _dataset(self, split: str) -> ClipDataset:
+    def _dataset(self, split: str, augmentation: Augmentation | None = None) -> ClipDataset:
         references: dict[int, list[Clip]] = {}
         for clip in self._clips["train"]:
             references.setdefault(clip.speaker, []).append(clip)
@@ -250,9 +234,11 @@ class SpeechDataModule(lightning.LightningDataModule):
             self._clips[split],
             references,
             self._store,
+            sample_rate=self.sample_rate,
             hop_length=self.hop_length,
             reference_frames=self.reference_frames,
             seed=self.seed,
+            augmentation=augmentation,
         )
 
     def _evaluation_loader(self, split: str) -> DataLoader | list[DataLoader]:
@@ -263,7 +249,9 @@ class SpeechDataModule(lightning.LightningDataModule):
             return []
         return DataLoader(
             self._dataset(split),
-            batch_sampler=FixedBatchSampler(len(clips), self.evaluation_clips),
+            batch_sampler=FixedBatchSampler(
+                [clip.frames for clip in clips], frame_budget=self.frame_budget, max_clips=self.evaluation_clips
+            ),
             collate_fn=collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

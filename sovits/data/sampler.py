@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import BatchSampler, Sampler
 
+from sovits.data.packing import padding, settle
+from sovits.data.tempo import Tempo
 from sovits.errors import SovitsError
 
 PROBED_EPOCHS = 4
 """Epochs packed in advance to find how many batches an epoch needs."""
-POOL_BATCHES = 64
-"""Clips sorted together, in full batches; fewer mix lengths better, more pad less."""
-SORTING_NOISE = 0.03
-"""Relative error of the lengths that are sorted by, or clips would meet the same neighbours in every epoch."""
 
 
 class Draw(NamedTuple):
@@ -27,6 +25,8 @@ class Draw(NamedTuple):
     epoch: int
     turn: int
     """How often this epoch has drawn the clip before."""
+    frames: int | None = None
+    """Spectrogram frames it is to have, spoken faster or slower; ``None``: as it is."""
 
 
 class SpeakerBalancedSampler(Sampler[Draw]):
@@ -90,11 +90,11 @@ class SpeakerBalancedSampler(Sampler[Draw]):
 class FrameBudgetBatchSampler(BatchSampler):
     """Batches of clips of like length whose padded size stays within a frame budget, the same number of them in every epoch.
 
-    Draws are sorted by length in pools, cut where ``clips * longest`` would pass the budget, and the batches are shuffled. Whole
-    batches go to the ranks in turn; every rank has ``len(self)`` of them. Where an epoch comes out with fewer than that, its largest
-    batches are split; with more, it is packed again without chance, which is optimal. So with ``balance=1`` every clip comes exactly
-    once over all ranks; only a set of fewer clips than ranks repeats some. With ``balance < 1``, where an epoch is a random draw
-    already, batches still over are left out.
+    See ``packing`` for what goes into a batch; the batches are shuffled. Whole ones go to the ranks in turn; every rank has
+    ``len(self)`` of them. Where an epoch comes out with fewer than that, its largest batches are split; with more, it is packed again
+    without chance, which is optimal. So with ``balance=1`` every clip comes exactly once over all ranks; only where every batch is a single
+    clip do fewer than ``world_size`` of them come again, as no rank may run out before the others. With ``balance < 1``, where an epoch is
+    a random draw already, batches still over are left out.
     """
 
     sampler: SpeakerBalancedSampler  # type: ignore[assignment]
@@ -106,6 +106,7 @@ class FrameBudgetBatchSampler(BatchSampler):
         *,
         frame_budget: int,
         max_clips: int,
+        tempo: Tempo | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -115,6 +116,7 @@ class FrameBudgetBatchSampler(BatchSampler):
             frames: spectrogram frames of every clip, none above ``frame_budget``.
             frame_budget: most padded frames of a batch on one rank.
             max_clips: most clips of a batch on one rank.
+            tempo: speaks clips faster or slower; ``None``: as they are.
             rank: this process among ``world_size``.
             world_size: processes that share an epoch.
 
@@ -129,28 +131,49 @@ class FrameBudgetBatchSampler(BatchSampler):
         if max(frames) > frame_budget:
             raise SovitsError(f"A clip of {max(frames)} frames is over data.frame_budget={frame_budget}; raise it or leave the clip out.")
         super().__init__(sampler, batch_size=max_clips, drop_last=False)  # type: ignore[arg-type]
-        self.frames, self.frame_budget, self.max_clips = list(frames), frame_budget, max_clips
+        self.frames, self.frame_budget, self.max_clips, self.tempo = list(frames), frame_budget, max_clips, tempo
         self.rank, self.world_size = rank, world_size
         self.start = 0
         """Batches of this rank that the next ``iter`` leaves out: where a resumed epoch goes on."""
-        needed = max(len(self._pack(sampler.draws(epoch), epoch)) for epoch in range(PROBED_EPOCHS))
-        self._batches_per_rank = math.ceil(needed / world_size)
+        probed = [self._draws(epoch) for epoch in range(PROBED_EPOCHS)]
+        lengths = [self._lengths(draws) for draws in probed]
+        self.packing = settle(lengths, frame_budget, max_clips, sampler.seed)
+        needed = [len(self.packing.batches(epoch, self._chance(number))) for number, epoch in enumerate(lengths)]
+        if tempo is not None:
+            # There must be room for the clips as they are, as that is what an epoch of too many slow ones falls back to.
+            needed += [len(self.packing.fewest(self._lengths([draw._replace(frames=None) for draw in draws]))) for draws in probed]
+        self._batches_per_rank = math.ceil(max(needed) / world_size)
 
     def plan(self, epoch: int) -> list[list[Draw]]:
         """All batches of ``epoch``; rank ``r`` of ``w`` takes every ``w``-th from the ``r``-th on."""
-        draws = self.sampler.draws(epoch)
         wanted = self._batches_per_rank * self.world_size
-        batches = self._pack(draws, epoch)
+        draws = self._draws(epoch)
+        lengths = self._lengths(draws)
+        batches = self.packing.batches(lengths, self._chance(epoch))
         if len(batches) > wanted:
-            batches = self._cut(sorted(draws, key=self._length))
-        while len(batches) < wanted:
-            batches += self._halved(batches)
-        order = np.random.default_rng([self.sampler.seed, epoch, 2]).permutation(len(batches))
-        return [batches[position] for position in order[:wanted]]
+            batches = self.packing.fewest(lengths)
+        if len(batches) > wanted:
+            # More clips than expected are slowed down. Without that no epoch of balance=1 has a clip that finds no batch.
+            draws = [draw if draw.frames is None or draw.frames < self.frames[draw.clip] else draw._replace(frames=None) for draw in draws]
+            batches = self.packing.fewest(self._lengths(draws))
+        filled = [[draws[position] for position in batch] for batch in batches]
+        while len(filled) < wanted:
+            filled.append(self._half(filled))
+        order = np.random.default_rng([self.sampler.seed, epoch, 2]).permutation(len(filled))
+        return [filled[position] for position in order[:wanted]]
+
+    def length(self, draw: Draw) -> int:
+        """Spectrogram frames of ``draw``."""
+        return self.frames[draw.clip] if draw.frames is None else draw.frames
+
+    def padding(self, epoch: int) -> float:
+        """The padded share of all frames of ``epoch``."""
+        return padding([self._lengths(batch) for batch in self.plan(epoch)])
 
     def fingerprint(self) -> str:
         """A short hash of all that the order of batches depends on: two samplers with the same one give the same epochs."""
-        facts = (*self.sampler.facts(), self.frames, self.frame_budget, self.max_clips, self.world_size)
+        tempo = () if self.tempo is None else self.tempo.facts()
+        facts = (*self.sampler.facts(), self.frames, self.frame_budget, self.max_clips, self.world_size, *tempo)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
@@ -159,45 +182,51 @@ class FrameBudgetBatchSampler(BatchSampler):
     def __len__(self) -> int:
         return self._batches_per_rank
 
-    def _length(self, draw: Draw) -> int:
-        return self.frames[draw.clip]
+    def _draws(self, epoch: int) -> list[Draw]:
+        draws = self.sampler.draws(epoch)
+        if self.tempo is None:
+            return draws
+        frames = self.tempo.frames([draw.clip for draw in draws], np.random.default_rng([self.sampler.seed, epoch, 3]))
+        return [draw._replace(frames=int(count)) for draw, count in zip(draws, frames, strict=True)]
 
-    def _pack(self, draws: list[Draw], epoch: int) -> list[list[Draw]]:
-        random = np.random.default_rng([self.sampler.seed, epoch, 1])
-        pool_size = POOL_BATCHES * self.max_clips
-        batches = []
-        for first in range(0, len(draws), pool_size):
-            pool = draws[first : first + pool_size]
-            noise = random.uniform(1 - SORTING_NOISE, 1 + SORTING_NOISE, len(pool))
-            order = np.argsort(noise * [self._length(draw) for draw in pool], kind="stable")
-            batches += self._cut([pool[position] for position in order])
-        return batches
+    def _lengths(self, draws: Sequence[Draw]) -> np.ndarray:
+        return np.array([self.length(draw) for draw in draws])
 
-    def _cut(self, draws: list[Draw]) -> list[list[Draw]]:
-        """Fills batches in the order of ``draws``; for sorted draws no other way needs fewer batches."""
-        batches: list[list[Draw]] = []
-        longest = 0
-        for draw in draws:
-            longest = max(longest, self._length(draw))
-            if not batches or len(batches[-1]) == self.max_clips or (len(batches[-1]) + 1) * longest > self.frame_budget:
-                batches.append([])
-                longest = self._length(draw)
-            batches[-1].append(draw)
-        return batches
+    def _chance(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng([self.sampler.seed, epoch, 1])
 
-    def _halved(self, batches: list[list[Draw]]) -> list[list[Draw]]:
+    def _half(self, batches: list[list[Draw]]) -> list[Draw]:
         """Takes half of the largest batch out of it; of single clips it repeats one."""
-        largest = max(batches, key=lambda batch: (len(batch), len(batch) * max(map(self._length, batch))))
+        largest = max(batches, key=lambda batch: (len(batch), len(batch) * max(map(self.length, batch))))
         if len(largest) == 1:
-            return [list(batches[len(batches) % len(self.frames)])]
+            return list(batches[len(batches) % len(self.frames)])
         half = largest[len(largest) // 2 :]
         del largest[len(largest) // 2 :]
-        return [half]
+        return half
 
 
 class FixedBatchSampler(BatchSampler):
-    """All clips in their order, so many at a time: for evaluation, where every epoch and every rank must see the same."""
+    """All clips in their order, within the same bounds: for evaluation, where every epoch and every rank must see the same."""
 
-    def __init__(self, clips: int, batch_size: int) -> None:
-        draws = [Draw(clip, epoch=0, turn=0) for clip in range(clips)]
-        super().__init__(draws, batch_size=batch_size, drop_last=False)  # type: ignore[arg-type]
+    def __init__(self, frames: Sequence[int], *, frame_budget: int, max_clips: int) -> None:
+        """
+        Args:
+            frames: spectrogram frames of every clip, none above ``frame_budget``.
+            frame_budget: most padded frames of a batch.
+            max_clips: most clips of a batch.
+        """
+        self.batches: list[list[Draw]] = []
+        longest = 0
+        for clip, length in enumerate(frames):
+            longest = max(longest, length)
+            if not self.batches or len(self.batches[-1]) == max_clips or (len(self.batches[-1]) + 1) * longest > frame_budget:
+                self.batches.append([])
+                longest = length
+            self.batches[-1].append(Draw(clip, epoch=0, turn=0))
+        super().__init__(range(len(frames)), batch_size=max_clips, drop_last=False)
+
+    def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections import OrderedDict
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +24,11 @@ class VoiceEncoder(Protocol):
 
     sample_rate: int
     channels: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its vectors depend on, beside the clip; plain values."""
+        ...
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """[T_samples] in [-1, 1] at ``sample_rate`` -> [channels] of length 1; all zeros for a silent clip."""
@@ -42,13 +49,23 @@ class ResemblyzerEncoder:
     channels = 256
 
     def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See :class:`VoiceEncoder`."""
+        return {"encoder": "resemblyzer", "version": version("resemblyzer")}
+
+    @cached_property
+    def network(self) -> Any:
+        """Loaded at the first clip."""
         with warnings.catch_warnings():
             # Its voice detector imports pkg_resources and its arrays an old name of scipy: nothing a user could act on.
             warnings.filterwarnings("ignore", category=UserWarning, module="webrtcvad")
             warnings.filterwarnings("ignore", category=DeprecationWarning)
             from resemblyzer import VoiceEncoder as Network
 
-        self.network = Network(device, verbose=False).eval()
+        return Network(self.device, verbose=False).eval()
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """See :class:`VoiceEncoder`."""
@@ -93,8 +110,15 @@ class SpeechBrainEncoder:
             raise SovitsError(
                 f"The speaker encoder '{source}' could not be loaded ({error}); give a folder with hyperparams.yaml, or a hub name online."
             ) from error
+        self.source = source
         self.sample_rate = sample_rate
         self.channels = len(self._embed(np.zeros(sample_rate, dtype=np.float32) + 1e-3))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See :class:`VoiceEncoder`; the embedding of one noise tells one set of weights from another under the same name."""
+        noise = np.random.default_rng(0).standard_normal(self.sample_rate).astype(np.float32)
+        return {"encoder": "speechbrain", "source": self.source, "probe": [round(float(value), 3) for value in _unit(self._embed(noise))]}
 
     def _embed(self, samples: np.ndarray) -> np.ndarray:
         import torch
@@ -126,6 +150,11 @@ class RememberingEncoder:
         self.sample_rate = encoder.sample_rate
         self.channels = encoder.channels
         self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See :class:`VoiceEncoder`."""
+        return self.encoder.settings
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """See :class:`VoiceEncoder`."""

@@ -1,4 +1,4 @@
-"""``sovits prepare``: a folder of recordings becomes a prepared set."""
+"""``sovits prepare``: recordings become a prepared set."""
 
 from __future__ import annotations
 
@@ -8,26 +8,41 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
+from sovits.data.corpora.recording import select_speakers
 from sovits.data.demo import generate_demo
 from sovits.data.preparation.preparation import Preparation
+from sovits.data.preparation.sharding import Shard
+from sovits.errors import SovitsError
+from sovits.reporting.set_page import write_set_page
+from sovits.voice.bank_building import build_bank
 
 DEMO = "demo"
 
 
 def prepare(config: DictConfig) -> Path:
-    """Runs ``conf/prepare.yaml``, prints what was kept and what was left out, and returns the set's folder."""
+    """Runs ``conf/prepare.yaml``, prints what was kept, quarantined and left out, and returns the set's folder."""
+    console = Console()
     transcriber = instantiate(config.whisper) if config.whisper.model is not None else None
     preparation: Preparation = instantiate(config.preparation, transcriber=transcriber)
+    shard: Shard = instantiate(config.shard)
+    recordings = Path(str(config.recordings)).expanduser()
     if config.recordings == DEMO:
         recordings = generate_demo(Path(config.paths.outputs) / "recordings" / DEMO)
-    else:
-        recordings = Path(config.recordings).expanduser()
-    output = Path(config.output or Path(config.paths.prepared) / str(config.name or recordings.resolve().name))
-    report = preparation.run(
-        recordings,
-        output.expanduser(),
-        metadata=Path(config.metadata).expanduser() if config.metadata else None,
-        speakers=None if config.speakers is None else [str(speaker) for speaker in config.speakers],
+    output = Path(config.output or Path(config.paths.prepared) / str(config.name or recordings.resolve().name)).expanduser()
+    if output.resolve().is_relative_to(recordings.resolve()):
+        raise SovitsError(
+            f"The output {output} lies inside the recordings {recordings} and would become a speaker; choose another output=DIR."
+        )
+    found = instantiate(config.corpus, root=str(recordings)).find()
+    prepared = preparation.run(
+        select_speakers(found, None if config.speakers is None else [str(speaker) for speaker in config.speakers]), output, shard
     )
-    report.print(Console())
-    return report.output
+    if prepared is None:
+        console.print(f"Part {shard.index} of {shard.count} is done; the last one to end makes the set in {output}.", highlight=False)
+        return output
+    if preparation.encoder is not None:
+        build_bank(output, prepared.report.kept, prepared.voices, preparation.encoder.settings, robust=config.bank.robust)
+    page = write_set_page(output, clips_per_speaker=config.page.clips_per_speaker)
+    prepared.report.print(console)
+    console.print(f"Look and listen: {page}", highlight=False, soft_wrap=True)
+    return output

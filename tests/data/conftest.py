@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 
 from sovits.data.datamodule import SpeechDataModule
-from sovits.data.manifest import Manifest, Utterance
+from sovits.data.manifest import FILE_NAME, Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.text.encoding import EncodedText
 
@@ -40,16 +41,16 @@ class SmallSet:
         length = 0.503 + 0.1 * (number % 10)
         return Utterance(name, f"clips/{name}.wav", speaker, "en", text, 0.0, length, length, split, "raw.wav", "sidecar:raw.txt", "0")
 
-    def write_clip(self, clip: Utterance, *, sample_rate: int = 8000) -> None:
+    def write_clip(self, clip: Utterance, *, sample_rate: int = 8000) -> Utterance:
+        """Writes the audio, and gives the clip with its content hash."""
         path = self.root / clip.path
         path.parent.mkdir(parents=True, exist_ok=True)
         time = np.arange(round(clip.duration * sample_rate)) / sample_rate
         soundfile.write(path, 0.5 * np.sin(2 * np.pi * self.pitch[clip.speaker] * time), sample_rate, subtype="PCM_16")
+        return replace(clip, content_hash=hashlib.sha256(path.read_bytes()).hexdigest())
 
-    def write(self, clips: list[Utterance]) -> None:
-        for clip in clips:
-            self.write_clip(clip)
-        Manifest(self.sample_rate, tuple(clips)).save(self.root)
+    def write(self, clips: list[Utterance], name: str = FILE_NAME) -> None:
+        Manifest(self.sample_rate, tuple(self.write_clip(clip) for clip in clips)).save(self.root, name)
 
     def pitch_of(self, samples: np.ndarray) -> float:
         """The strongest frequency, Hz."""

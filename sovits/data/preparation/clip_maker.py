@@ -1,126 +1,131 @@
-"""From one recording to its clips: read, find the speech, learn what is said, cut, level, write."""
+"""From one recording to its clips: listen, cut, level, write, judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sovits.audio.waveform import normalize_loudness, read_waveform, resample, write_waveform
+from sovits.audio.waveform import normalize_loudness, resample, write_waveform
+from sovits.audio.waveform_file import WaveformFile
 from sovits.data.corpora.recording import Recording
 from sovits.data.manifest import Utterance, Word
-from sovits.data.preparation.clip_cache import file_hash
-from sovits.data.preparation.outcome import Omission, Outcome
-from sovits.data.preparation.segmentation import Cut, Segmenter
-from sovits.data.preparation.transcript_matching import match_words
-from sovits.data.preparation.transcription import WINDOW_SECONDS, WhisperTranscriber, spoken_language
-from sovits.data.preparation.vad import VAD_RATE, CondensedSpeech, Stretch, VoiceActivityDetector
+from sovits.data.preparation.content_cache import ContentCache, content_key, file_hash
+from sovits.data.preparation.listening import HeardRecording, HeardSection, Listener
+from sovits.data.preparation.outcome import Note, Omission, Outcome
+from sovits.data.preparation.sections import LEAST_OFFSET, without_offset
+from sovits.data.preparation.segmentation import Cut, Reject, Segmenter
+from sovits.data.preparation.transcript_matching import disagreement
+from sovits.data.preparation.transcription import spoken_language
+from sovits.data.preparation.vad import VAD_RATE, Stretch
+from sovits.data.quality.quality import Quality
+from sovits.data.quality.signal import SignalJudge, clipped_share
+from sovits.data.quality.speech_rate import speech_rate
 from sovits.errors import SovitsError
 
 AUDIO_FOLDER = "audio"
 LEAST_RATE = 8000
 """Hz."""
+_HIGHEST_RATE = 48000
+_LISTENING = 0.5
+"""Share of the work on a recording that listening is, for the progress bar."""
 
 
+@dataclass(frozen=True)
 class ClipMaker:
-    """Makes the clips of recordings, all with the same settings.
+    """Makes the clips of recordings, all with the same settings; several threads may use it at once."""
 
-    Args:
-        sample_rate: Hz of the clips.
-        detector: finds the speech.
-        segmenter: cuts it into utterances.
-        transcriber: Whisper; ``None``: a recording without a transcript is left out.
-        lufs: loudness of every clip.
-    """
+    sample_rate: int
+    """Hz of the clips."""
+    listener: Listener
+    segmenter: Segmenter
+    judge: SignalJudge
+    judged: ContentCache
+    """Keeps what the judge found."""
+    lufs: float
+    """Loudness of every clip."""
 
-    def __init__(
-        self,
-        sample_rate: int,
-        detector: VoiceActivityDetector,
-        segmenter: Segmenter,
-        transcriber: WhisperTranscriber | None,
-        lufs: float,
-    ) -> None:
-        if not isinstance(sample_rate, int) or sample_rate < LEAST_RATE:
-            raise SovitsError(f"audio.sample_rate={sample_rate} is not a rate for speech; give whole Hz, {LEAST_RATE} or more.")
-        self.sample_rate = sample_rate
-        self.detector = detector
-        self.segmenter = segmenter
-        self.transcriber = transcriber
-        self.lufs = lufs
+    def __post_init__(self) -> None:
+        if not isinstance(self.sample_rate, int) or self.sample_rate < LEAST_RATE:
+            raise SovitsError(f"audio.sample_rate={self.sample_rate} is not a rate for speech; give whole Hz, {LEAST_RATE} or more.")
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What every clip depends on, beside its recording; plain values."""
-        return {
-            "sample_rate": self.sample_rate,
-            "lufs": self.lufs,
-            "vad": self.detector.settings,
-            "segmentation": self.segmenter.settings,
-            "whisper": self.transcriber and self.transcriber.settings,
-        }
+    def make(self, recording: Recording, output: Path, progress: Callable[[float], None]) -> Outcome:
+        """Writes the clips of one recording below ``output``; ``progress`` is told the share that is done.
 
-    def make(self, recording: Recording, output: Path) -> Outcome:
-        """Writes the clips of one recording below ``output``.
+        What is wrong with the recording is in the outcome.
 
         Raises:
-            SovitsError: Whisper's model is missing. What is wrong with the recording itself is in the outcome.
+            OSError: a clip cannot be written.
         """
-        if recording.text is None and self.transcriber is None:
+        if recording.text is None and self.listener.transcriber is None:
             return left_out(recording, "no transcript; write one to a .txt of the same name beside it, or set whisper.model")
         try:
-            samples = read_waveform(recording.path, self.sample_rate)
             if recording.text is not None:
                 spoken_language(recording.text, recording.language)
+            with WaveformFile(recording.path) as file:
+                if not file.frames:
+                    raise SovitsError("the file holds no samples; record it again")
+                heard = self.listener(recording, file, lambda share: progress(_LISTENING * share))
+                return self._outcome(recording, file, heard, output, progress)
         except SovitsError as error:
             return left_out(recording, _as_reason(error, recording))
-        heard = normalize_loudness(resample(samples, self.sample_rate, VAD_RATE), VAD_RATE, self.lufs)
-        stretches = self.detector(heard)
-        if not stretches:
-            return left_out(recording, "no speech was found; record it again, louder, or lower vad.threshold")
-        if self.transcriber is not None:
-            self.transcriber.load()  # not within: a missing model is no fault of the recording's
-        try:
-            text, words, source = self._transcript(recording, heard, stretches)
-        except SovitsError as error:
-            return left_out(recording, _as_reason(error, recording))
-        cuts, rejects = self.segmenter(stretches, len(samples) / self.sample_rate, text, words)
+
+    def _outcome(
+        self, recording: Recording, file: WaveformFile, heard: HeardRecording, output: Path, progress: Callable[[float], None]
+    ) -> Outcome:
+        cuts, rejects = self._cuts(heard)
         utterances = []
         omissions = [_left_out_piece(recording, reject.reason, reject.start, reject.end) for reject in rejects]
         for number, cut in enumerate(cuts, start=1):
             stem = recording.stem if len(cuts) + len(rejects) == 1 else f"{recording.stem}_{number:04d}"
             try:
-                utterances.append(self._write(recording, cut, stem, samples, source, output))
+                utterances.append(self._utterance(recording, file, heard, cut, stem, output))
             except SovitsError as error:
                 omissions.append(_left_out_piece(recording, _as_reason(error, recording), cut.start, cut.end))
-        return Outcome(tuple(utterances), tuple(omissions))
+            progress(_LISTENING + (1 - _LISTENING) * number / len(cuts))
+        notes = tuple(Note(recording.name, recording.speaker, note) for note in self._notes(file, heard))
+        return Outcome(tuple(utterances), tuple(omissions), notes)
 
-    def _transcript(self, recording: Recording, heard: np.ndarray, stretches: Sequence[Stretch]) -> tuple[str, tuple[Word, ...], str]:
-        """The text of a recording, its words with their times where there is a transcriber, and where the text comes from."""
-        if recording.text is not None and self.transcriber is None:
-            return recording.text, (), recording.transcript or ""
-        assert self.transcriber is not None
-        speech = CondensedSpeech(heard, stretches)
-        text, source = recording.text, recording.transcript or ""
-        if text is None:
-            transcript = self.transcriber.transcribe(speech.samples)
-            text, words, source = transcript.text, transcript.words, f"whisper:{self.transcriber.name}"
-            if not words:
-                raise SovitsError("Whisper heard no words; write a transcript beside it, or use a larger whisper.model.")
-        elif speech.seconds <= WINDOW_SECONDS:
-            words = self.transcriber.align(speech.samples, text)
-        else:
-            words = match_words(text, self.transcriber.transcribe(speech.samples).words)
-        return text, tuple(Word(word.text, *speech.original(word.start, word.end), word.confidence) for word in words), source
+    def _cuts(self, heard: HeardRecording) -> tuple[list[Cut], list[Reject]]:
+        """Cuts each section on its own where the words' times are known, otherwise all of the recording by its sentences."""
+        if not heard.words or len(heard.sections) == 1:
+            return self.segmenter(heard.stretches, heard.duration, heard.text, heard.words)
+        cuts, rejects, start = list[Cut](), list[Reject](), 0.0
+        for section in heard.sections:
+            words = [word for word in heard.words if start <= (word.start + word.end) / 2 < section.end]
+            if section.stretches:
+                text = "".join(word.text for word in words).strip()
+                made, refused = self.segmenter(section.stretches, heard.duration, text, words)
+                cuts, rejects = cuts + made, rejects + refused
+            start = section.end
+        return cuts, rejects
 
-    def _write(self, recording: Recording, cut: Cut, stem: str, samples: np.ndarray, source: str, output: Path) -> Utterance:
+    def _utterance(self, recording: Recording, file: WaveformFile, heard: HeardRecording, cut: Cut, stem: str, output: Path) -> Utterance:
         language = spoken_language(cut.text, recording.language)
-        clip = samples[round(cut.start * self.sample_rate) : round(cut.end * self.sample_rate)]
+        first = round(cut.start * file.sample_rate)
+        file.seek(first)
+        source = file.read(round(cut.end * file.sample_rate) - first)
+        sound = without_offset(source, heard.offset)
+        clip = normalize_loudness(resample(sound, file.sample_rate, self.sample_rate), self.sample_rate, self.lufs)
         path = f"{AUDIO_FOLDER}/{recording.speaker}/{stem}.wav"
-        write_waveform(output / path, normalize_loudness(clip, self.sample_rate, self.lufs), self.sample_rate)
+        write_waveform(output / path, clip, self.sample_rate)
+        words = cut.words
+        if words and not heard.aligned:
+            words = self.listener.align(resample(sound, file.sample_rate, VAD_RATE), cut.text)
+        content_hash = file_hash(output / path) or ""
+        stretches = _within(heard.stretches, cut)
+        spoken = sum(stretch.end - stretch.start for stretch in stretches)
+        quality = replace(
+            self._judged(clip, content_hash, stretches),
+            source_rate=file.sample_rate,
+            clipping=round(clipped_share(source), 6),
+            speech_rate=_rounded(speech_rate(cut.text, language, spoken), 2),
+            **self._agreement(cut, words, language, heard),
+        )
         return Utterance(
             id=f"{recording.speaker}/{stem}",
             path=path,
@@ -132,10 +137,44 @@ class ClipMaker:
             duration=round(len(clip) / self.sample_rate, 4),
             split="train",
             recording=recording.name,
-            transcript=source,
-            content_hash=file_hash(output / path) or "",
-            words=tuple(replace(word, text=word.text.strip(), confidence=round(word.confidence, 4)) for word in cut.words),
+            transcript=heard.transcript,
+            content_hash=content_hash,
+            words=tuple(_plain(word) for word in words),
+            quality=quality,
         )
+
+    def _judged(self, clip: np.ndarray, content_hash: str, stretches: Sequence[Stretch]) -> Quality:
+        key = content_key(content_hash, self.judge.settings, [[s.start, s.end] for s in stretches])
+        kept = self.judged.load(key)
+        if kept is None:
+            kept = asdict(self.judge(clip, self.sample_rate, stretches))
+            self.judged.save(key, kept)
+        return Quality(**kept)
+
+    def _agreement(self, cut: Cut, words: Sequence[Word], language: str, heard: HeardRecording) -> dict[str, Any]:
+        """What the words' confidences and what Whisper heard say about the text of a cut."""
+        middle = (cut.start + cut.end) / 2
+        section = next((section for section in heard.sections if middle <= section.end), heard.sections[-1])
+        told = not heard.transcript.startswith("whisper:") and section.language is not None
+        return {
+            "alignment_confidence": _rounded(sum(word.confidence for word in words) / len(words), 4) if words else None,
+            "disagreement": _rounded(disagreement(cut.text, _heard_in(section, cut), language), 4) if told else None,
+            "heard_language": section.language,
+        }
+
+    def _notes(self, file: WaveformFile, heard: HeardRecording) -> Iterator[str]:
+        if file.channels > 1:
+            yield f"{file.channels} channels mixed into one"
+        if file.sample_rate < self.sample_rate:
+            yield f"{file.sample_rate} Hz, less than the set's {self.sample_rate}: its clips hold nothing above {file.sample_rate // 2} Hz"
+        elif file.sample_rate > _HIGHEST_RATE:
+            yield f"{file.sample_rate} Hz brought down to the set's {self.sample_rate}"
+        if file.subtype not in ("PCM_16", "MPEG_LAYER_III", "VORBIS", "OPUS"):
+            yield f"{file.subtype} samples stored with 16 bits"
+        if abs(heard.offset) >= LEAST_OFFSET:
+            yield f"a constant offset (DC) of {heard.offset:.3f} taken out"
+        if heard.cut_in_speech:
+            yield f"cut in the middle of speech {heard.cut_in_speech} time(s), for want of a pause to end a section in"
 
 
 def left_out(recording: Recording, reason: str) -> Outcome:
@@ -150,3 +189,22 @@ def _left_out_piece(recording: Recording, reason: str, start: float, end: float)
 def _as_reason(error: SovitsError, recording: Recording) -> str:
     """The error's sentence as a reason: the report names the file beside it."""
     return str(error).replace(str(recording.path), "the file").rstrip(".")
+
+
+def _within(stretches: Sequence[Stretch], cut: Cut) -> list[Stretch]:
+    """The speech in a cut, in seconds from its start."""
+    length = cut.end - cut.start
+    inside = [s for s in stretches if s.start < cut.end and s.end > cut.start]
+    return [Stretch(round(max(s.start - cut.start, 0.0), 4), round(min(s.end - cut.start, length), 4)) for s in inside]
+
+
+def _heard_in(section: HeardSection, cut: Cut) -> str:
+    return "".join(word.text for word in section.heard if cut.start <= (word.start + word.end) / 2 < cut.end).strip()
+
+
+def _plain(word: Word) -> Word:
+    return Word(word.text.strip(), round(word.start, 3), round(word.end, 3), round(word.confidence, 4))
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)

@@ -1,4 +1,4 @@
-"""What became of a recording: the utterances cut from it, and what was left out and why."""
+"""What became of a recording: the utterances cut from it, what was left out and why, and what was changed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,18 @@ class Omission:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something unusual about a recording that is used all the same."""
+
+    recording: str
+    speaker: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What became of one recording: its utterances (not yet in a split) and what was left out."""
+    """What became of one recording: its utterances (judged, but not yet in a split), what was left out, what is unusual."""
 
     utterances: tuple[Utterance, ...] = ()
     omissions: tuple[Omission, ...] = ()
+    notes: tuple[Note, ...] = ()

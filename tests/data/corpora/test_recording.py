@@ -4,146 +4,72 @@ from pathlib import Path
 
 import pytest
 
-from sovits.data.corpora.recording import Recording, find_recordings
+from sovits.data.corpora.recording import Recording, finished, select_speakers, stem_of, with_sidecar
 from sovits.errors import SovitsError
+from tests.data.corpora.trees import by_name, write
 
 
-def lay(root: Path, *names: str) -> Path:
-    """Empty files of these names; nothing here is opened."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return root
+def recording(name: str, speaker: str | None = None, **rest: str) -> Recording:
+    return Recording(Path(name), name, name.split("/")[0] if speaker is None else speaker, stem_of(name), **rest)
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def by_name(recordings: list[Recording]) -> dict[str, Recording]:
-    return {recording.name: recording for recording in recordings}
-
-
-def test_every_format_in_every_depth_is_found_and_the_folder_is_the_speaker(tmp_path: Path) -> None:
-    names = ["ann/1.wav", "ann/x/2.FLAC", "ann/x/y/3.mp3", "bob/4.ogg", "bob/5.opus"]
-    found = find_recordings(lay(tmp_path, *names, "bob/notes.pdf", "readme.md"))
-    assert [(r.name, r.speaker, r.stem) for r in found] == [
-        ("ann/1.wav", "ann", "1"),
-        ("ann/x/2.FLAC", "ann", "x_2"),
-        ("ann/x/y/3.mp3", "ann", "x_y_3"),
-        ("bob/4.ogg", "bob", "4"),
-        ("bob/5.opus", "bob", "5"),
-    ]
-    assert all(r.text is None and r.problem is None for r in found)
-
-
-def test_sidecars_are_read_as_one_line_and_named(tmp_path: Path) -> None:
-    lay(tmp_path, "ann/1.wav", "ann/2.wav", "ann/3.wav", "ann/4.wav")
-    write(tmp_path / "ann/1.txt", "\ufeffhello\r\n there \n")
-    write(tmp_path / "ann/2.lab", "你好")
-    (tmp_path / "ann/3.txt").write_bytes("你好".encode("gb18030"))
-    found = by_name(find_recordings(tmp_path))
-    assert (found["ann/1.wav"].text, found["ann/1.wav"].transcript) == ("hello there", "sidecar:1.txt")
-    assert (found["ann/2.wav"].text, found["ann/2.wav"].transcript) == ("你好", "sidecar:2.lab")
-    assert "3.txt is not UTF-8" in (found["ann/3.wav"].problem or "")
-    assert found["ann/4.wav"].text is None
-
-
-def test_a_table_in_the_speaker_s_folder_is_read_in_both_forms(tmp_path: Path) -> None:
-    lay(tmp_path, "ann/wavs/1.wav", "ann/wavs/2.wav", "bob/1.wav")
-    write(tmp_path / "ann/metadata.csv", "1|the raw|the normalised\n2|two, words\n3|three\n")
-    write(tmp_path / "bob/metadata.csv", 'path,text,language\n1.wav,"one, two",en\n')
-    found = by_name(find_recordings(tmp_path))
-    assert found["ann/wavs/1.wav"].text == "the normalised"
-    assert found["ann/wavs/2.wav"].text == "two, words"
-    assert found["ann/3.wav"].speaker == "ann"
-    assert "line 3 names it, but the file is missing" in (found["ann/3.wav"].problem or "")
-    assert (found["bob/1.wav"].text, found["bob/1.wav"].language, found["bob/1.wav"].transcript) == (
-        "one, two",
-        "en",
-        "sidecar:metadata.csv",
-    )
-
-
-def test_the_given_table_wins_and_names_the_speaker(tmp_path: Path) -> None:
-    lay(tmp_path / "audio", "corpus_a/1.wav", "corpus_a/2.wav")
-    write(tmp_path / "audio/corpus_a/1.txt", "from the sidecar")
-    write(tmp_path / "audio/metadata.csv", "path,text\ncorpus_a/1.wav,from the folder\n")
-    write(tmp_path / "list.csv", "text,speaker,extra,path\nfrom the list,ann,7,audio/corpus_a/1.wav\n")
-    found = by_name(find_recordings(tmp_path / "audio", metadata=tmp_path / "list.csv"))
-    assert (found["corpus_a/1.wav"].speaker, found["corpus_a/1.wav"].text) == ("ann", "from the list")
-    assert (found["corpus_a/2.wav"].speaker, found["corpus_a/2.wav"].text) == ("corpus_a", None)
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("a,b\n1,2\n", "is no table"),
-        ("", "is no table"),
-        ("path,text\n,hello\n", "line 2 has no path"),
-        ("path,text,speaker\nann/1.wav,hello,../../x\n", r"line 2: speaker \.\./\.\./x cannot"),
-        ("1|hello\nnonsense\n", r"line 2 has no \|"),
-        ("same|hello\n", "may be .* or "),
-    ],
-)
-def test_a_bad_table_is_refused_with_its_line(tmp_path: Path, table: str, message: str) -> None:
-    lay(tmp_path / "audio", "ann/1.wav", "ann/same.wav", "ann/x/same.wav")
-    write(tmp_path / "audio" / "list.csv", table)
-    with pytest.raises(SovitsError, match=message) as caught:
-        find_recordings(tmp_path / "audio", metadata=tmp_path / "audio" / "list.csv")
-    assert "list.csv" in str(caught.value)
-
-
-def test_clips_of_two_recordings_never_share_a_name(tmp_path: Path) -> None:
+def test_clips_of_two_recordings_never_share_a_name() -> None:
     names = [
-        "ann/a.wav",
-        "ann/a.flac",
-        "ann/x/b.wav",
-        "ann/x_b.wav",
-        "ann/c.wav",
-        "ann/c_0001.wav",
-        "ann/d_0001.wav",
-        "ann/d_0002.wav",
-        "bob/a.wav",
+        *("ann/a.wav", "ann/a.flac", "ann/x/b.wav", "ann/x_b.wav", "ann/c.wav", "ann/c_0001.wav", "ann/d_0001.wav", "ann/d_0002.wav"),
+        *("bob/a.wav", "Cy/e.wav", "cy/E.wav", "ann/F.wav", "ann/f.wav", "ann/ann-a-wav.wav", f"ann/{'长' * 80}.wav"),
     ]
-    found = find_recordings(lay(tmp_path, *names))
-    stems = [(r.speaker, r.stem) for r in found]
+    found = by_name(finished(recording(name) for name in names))
+    stems = [(r.speaker.casefold(), r.stem.casefold()) for r in found.values()]
     assert len(set(stems)) == len(names)
-    plain = by_name(found)
-    assert plain["bob/a.wav"].stem == "a"
-    assert plain["ann/c.wav"].stem == "c"
-    assert plain["ann/c_0001.wav"].stem != "c_0001"
-    assert plain["ann/d_0001.wav"].stem == "d_0001"
+    assert all(len(r.stem.encode()) <= 180 for r in found.values())
+    assert not any((speaker, stem[:-5]) in stems for speaker, stem in stems if stem[-5:] == "_0001")
+    assert {name: found[name].stem for name in ("bob/a.wav", "ann/c.wav", "ann/d_0001.wav", "ann/ann-a-wav.wav")} == {
+        "bob/a.wav": "a",
+        "ann/c.wav": "c",
+        "ann/d_0001.wav": "d_0001",
+        "ann/ann-a-wav.wav": "ann-a-wav",
+    }
+    assert list(found) == sorted(names)
 
 
-def test_formats_that_cannot_be_read_are_named_not_overlooked(tmp_path: Path) -> None:
-    found = by_name(find_recordings(lay(tmp_path, "ann/1.wav", "ann/2.m4a")))
-    assert found["ann/2.m4a"].problem == ".m4a cannot be read; convert it to .wav or .flac"
+def test_what_cannot_be_used_does_not_rename_what_can() -> None:
+    found = by_name(finished([recording("ann/a.m4a"), recording("ann/a.wav"), recording("ann/a.flac", problem="it is gone")]))
+    assert found["ann/a.wav"].stem == "a"
+    assert found["ann/a.m4a"].problem == ".m4a cannot be read; convert it to .wav or .flac"
+    assert found["ann/a.flac"].problem == "it is gone"
 
 
-def test_a_linked_speaker_folder_is_followed(tmp_path: Path) -> None:
-    lay(tmp_path / "elsewhere", "deep/1.wav")
-    (tmp_path / "all").mkdir()
-    (tmp_path / "all" / "ann").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert [r.name for r in find_recordings(tmp_path / "all")] == ["ann/deep/1.wav"]
+@pytest.mark.parametrize("speaker", ["O'Brien", "😀", "../../x", "a/b", "a\\b", " ann", ".hidden", "x" * 201])
+def test_a_speaker_that_cannot_name_a_file_is_a_problem_of_each_recording(speaker: str) -> None:
+    found = finished([recording("1.wav", speaker), recording("2.wav", "ann")])
+    assert "cannot be a speaker's name" in (found[0].problem or "")
+    assert found[1].problem is None
 
 
-def test_folders_that_cannot_be_prepared_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SovitsError, match=r"no recordings folder .*nowhere"):
-        find_recordings(tmp_path / "nowhere")
-    lay(tmp_path / "none", "ann/readme.txt")
-    with pytest.raises(SovitsError, match=r"no audio in .*none; put \.wav \.flac \.mp3 \.ogg \.opus .*<speaker>/"):
-        find_recordings(tmp_path / "none")
-    lay(tmp_path / "loose", "1.wav", "2.wav", "ann/3.wav")
-    with pytest.raises(SovitsError, match=r"outside a speaker's folder \(1\.wav, 2\.wav\); move it to .*<speaker>/"):
-        find_recordings(tmp_path / "loose")
-    with pytest.raises(SovitsError, match="no table"):
-        find_recordings(tmp_path / "none", metadata=tmp_path / "list.csv")
+def test_speakers_of_letters_of_any_script_are_fine_and_composed() -> None:
+    names = ["王小明", "Jose\u0301 M. von_X-2", "19"]
+    assert [r.speaker for r in finished(recording("1.wav", name) for name in names)] == ["王小明", "José M. von_X-2", "19"]
 
 
-def test_speakers_are_chosen_by_name(tmp_path: Path) -> None:
-    lay(tmp_path, "ann/1.wav", "bob/2.wav", "cy/3.wav")
-    assert [r.speaker for r in find_recordings(tmp_path, speakers=["cy", "ann"])] == ["ann", "cy"]
-    with pytest.raises(SovitsError, match="no dora; the recordings have ann, bob, cy"):
-        find_recordings(tmp_path, speakers=["ann", "dora"])
+def test_a_sidecar_is_read_as_one_line_or_told_as_a_problem(tmp_path: Path) -> None:
+    said = with_sidecar(recording("ann/1.wav"), write(tmp_path / "1.txt", "\ufeffhello\r\n there \n"))
+    assert (said.text, said.transcript, said.problem) == ("hello there", "sidecar:1.txt", None)
+    empty = with_sidecar(recording("ann/1.wav"), write(tmp_path / "2.txt", " \n"))
+    assert empty.problem == "its transcript 2.txt is empty; write what is said, or remove it"
+    (tmp_path / "3.txt").write_bytes("hello".encode("utf-16"))
+    foreign = with_sidecar(recording("ann/1.wav"), tmp_path / "3.txt")
+    assert foreign.problem == "its transcript 3.txt is not UTF-8 text but looks like UTF-16; save it as UTF-8"
+    assert foreign.text is None
+
+
+def test_speakers_are_chosen_by_name() -> None:
+    found = [recording("ann/1.wav"), recording("bob/2.wav"), recording("cy/3.wav"), recording("x.csv", "", problem="unreadable")]
+    assert select_speakers(found, None) == found
+    assert [r.name for r in select_speakers(found, ["cy", "ann"])] == ["ann/1.wav", "cy/3.wav", "x.csv"]
+    with pytest.raises(SovitsError, match="no dora, eve; the recordings have ann, bob, cy"):
+        select_speakers(found, ["ann", "eve", "dora"])
+
+
+def test_an_unknown_speaker_among_many_is_told_some_of_them() -> None:
+    with pytest.raises(SovitsError, match="s00, s01, .*s19 and 80 more"):
+        select_speakers([recording(f"s{number:02}/1.wav") for number in range(100)], ["nobody"])

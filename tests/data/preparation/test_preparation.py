@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,30 +12,16 @@ import pytest
 import soundfile
 
 from sovits.audio.waveform import read_waveform, write_waveform
-from sovits.data.demo import SPEAKERS, generate_demo
-from sovits.data.manifest import Manifest
-from sovits.data.preparation.clip_cache import file_hash
-from sovits.data.preparation.preparation import Preparation
+from sovits.data.corpora.folders import Folders
+from sovits.data.corpora.recording import select_speakers
+from sovits.data.demo import SPEAKERS
+from sovits.data.manifest import QUARANTINE_NAME, Manifest
+from sovits.data.preparation.content_cache import file_hash
 from sovits.data.preparation.segmentation import Segmenter
 from sovits.data.preparation.vad import Stretch, VoiceActivityDetector
 from sovits.errors import SovitsError
+from tests.preparing import names, preparation, prepare
 from tests.rehearsed_whisper import rehearsed
-
-
-@pytest.fixture(scope="session")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four sentences of each demo speaker: alice and mei one a file, bruno all in one."""
-    return generate_demo(tmp_path_factory.mktemp("spoken"), sentences=4)
-
-
-@pytest.fixture
-def recordings(spoken: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
-    return Path(shutil.copytree(spoken, tmp_path / "recordings"))
-
-
-def small(**options: object) -> Preparation:
-    return Preparation(22050, **{"min_speaker_seconds": 2.0, "advised_speaker_seconds": 12.0} | options)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -49,12 +35,8 @@ class Detector:
         return self.find(samples)
 
 
-def names(path: Path) -> Iterator[str]:
-    return (found.relative_to(path).as_posix() for found in sorted(path.rglob("*")) if found.is_file())
-
-
 def test_the_demo_becomes_utterances_of_every_sentence(recordings: Path, tmp_path: Path) -> None:
-    report = small().run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set")
     manifest = Manifest.load(tmp_path / "set")
     assert manifest.sample_rate == 22050
     assert manifest.speakers == ["alice", "bruno", "mei"]
@@ -69,7 +51,7 @@ def test_the_demo_becomes_utterances_of_every_sentence(recordings: Path, tmp_pat
 
 
 def test_every_clip_is_what_its_line_says(recordings: Path, tmp_path: Path) -> None:
-    root = small().run(recordings, tmp_path / "set").output
+    root = prepare(recordings, tmp_path / "set").output
     for utterance in Manifest.load(root).utterances:
         clip = root / utterance.path
         samples, rate = soundfile.read(clip)
@@ -88,51 +70,48 @@ def test_every_clip_is_what_its_line_says(recordings: Path, tmp_path: Path) -> N
         assert np.corrcoef(source[:n], samples[:n])[0, 1] > 0.9999
 
 
-def test_a_second_run_reuses_everything_and_changes_nothing(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small().run(recordings, tmp_path / "set")
+def test_a_second_run_reuses_everything_and_changes_nothing(recordings: Path, tmp_path: Path) -> None:
+    prepare(recordings, tmp_path / "set")
     before = {name: (tmp_path / "set" / name).read_bytes() for name in names(tmp_path / "set") if not name.startswith("report")}
 
     def not_again(_: np.ndarray) -> list[Stretch]:
         raise AssertionError("the speech was looked for again")
 
-    preparation = small()
-    monkeypatch.setattr(preparation.clips, "detector", Detector(preparation.clips.detector.settings, not_again))
-    report = preparation.run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set", detector=Detector(VoiceActivityDetector().settings, not_again))
     assert (report.recordings, report.reused) == (9, 9)
     assert {name: (tmp_path / "set" / name).read_bytes() for name in before} == before
     assert len(list(names(tmp_path / "set"))) == len(before) + 2
 
 
 def test_only_what_changed_is_done_again(recordings: Path, tmp_path: Path) -> None:
-    root = small().run(recordings, tmp_path / "set").output
+    root = prepare(recordings, tmp_path / "set").output
     first = {u.id: u for u in Manifest.load(root).utterances}
     (recordings / "alice" / "alice_01.txt").write_text("Thank you for your call, how may I help you now?")
     (recordings / "alice" / "alice_02.wav").unlink()
     (recordings / "mei" / "mei_04.wav").rename(recordings / "mei" / "mei_09.wav")
     (recordings / "mei" / "mei_04.txt").rename(recordings / "mei" / "mei_09.txt")
     (root / first["mei/mei_01"].path).write_bytes(b"damaged")
-    report = small().run(recordings, root)
+    report = prepare(recordings, root)
     second = {u.id: u for u in Manifest.load(root).utterances}
     assert report.reused == 5  # alice 3, 4; bruno; mei 2, 3
     assert second["alice/alice_01"].text == "Thank you for your call, how may I help you now?"
     assert second.keys() == first.keys() - {"alice/alice_02", "mei/mei_04"} | {"mei/mei_09"}
     assert second["mei/mei_01"].content_hash == first["mei/mei_01"].content_hash == file_hash(root / first["mei/mei_01"].path)
     assert {name for name in names(root) if name.endswith(".wav")} == {u.path for u in second.values()}
-    again = small().run(recordings, root)
+    again = prepare(recordings, root)
     assert again.reused == again.recordings
 
 
 def test_other_settings_make_other_clips(recordings: Path, tmp_path: Path) -> None:
-    root = small().run(recordings, tmp_path / "set").output
-    report = Preparation(16000, segmenter=Segmenter(padding=0.0), min_speaker_seconds=2).run(recordings, root)
+    root = prepare(recordings, tmp_path / "set").output
+    report = prepare(recordings, root, sample_rate=16000, segmenter=Segmenter(padding=0.0))
     assert report.reused == 0
     assert {soundfile.info(root / u.path).samplerate for u in Manifest.load(root).utterances} == {16000}
 
 
-def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = small().run(recordings, tmp_path / "whole")
-    preparation, calls = small(), []
-    detect = preparation.clips.detector
+def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path) -> None:
+    whole = prepare(recordings, tmp_path / "whole")
+    detect, calls = VoiceActivityDetector(), []
 
     def killed(samples: np.ndarray) -> list[Stretch]:
         calls.append(1)
@@ -140,21 +119,20 @@ def test_a_killed_run_continues_where_it_was(recordings: Path, tmp_path: Path, m
             raise KeyboardInterrupt
         return detect(samples)
 
-    monkeypatch.setattr(preparation.clips, "detector", Detector(preparation.clips.detector.settings, killed))
     with pytest.raises(KeyboardInterrupt):
-        preparation.run(recordings, tmp_path / "set")
+        prepare(recordings, tmp_path / "set", detector=Detector(detect.settings, killed))
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
-    report = small().run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set")
     assert report.reused == 4
-    assert report.utterances == whole.utterances
+    assert report.kept == whole.kept
 
 
 def test_the_split_is_by_content_and_seed_and_gives_each_speaker_all_three(recordings: Path, tmp_path: Path) -> None:
     def splits(name: str, **options: object) -> dict[str, str]:
-        return {u.content_hash: u.split for u in small(**options).run(recordings, tmp_path / name).utterances}
+        return {u.content_hash: u.split for u in prepare(recordings, tmp_path / name, **options).kept}
 
     first = splits("a")
-    for speaker in small().run(recordings, tmp_path / "a").summaries():
+    for speaker in prepare(recordings, tmp_path / "a").summaries():
         assert speaker.splits == {"train": 2, "val": 1, "test": 1}
     (recordings / "alice" / "alice_01.wav").rename(recordings / "alice" / "zz.wav")
     (recordings / "alice" / "alice_01.txt").rename(recordings / "alice" / "zz.txt")
@@ -165,7 +143,7 @@ def test_the_split_is_by_content_and_seed_and_gives_each_speaker_all_three(recor
     (recordings / "bruno" / "bruno_01.wav").unlink()
     (recordings / "mei" / "mei_01.wav").unlink()
     (recordings / "mei" / "mei_02.wav").unlink()
-    assert {u.split for u in small().run(recordings, tmp_path / "d").utterances if u.speaker == "mei"} == {"train"}
+    assert {u.split for u in prepare(recordings, tmp_path / "d").kept if u.speaker == "mei"} == {"train"}
 
 
 def spoil(folder: Path) -> dict[str, str]:
@@ -202,7 +180,7 @@ def spoil(folder: Path) -> dict[str, str]:
         "phone.m4a": "cannot be read; convert it",
         "copy.wav": "the same audio as alice/alice_01.wav",
         "untold.wav": "no transcript; write one to a .txt of the same name beside it, or set whisper.model",
-        "blank.wav": "nothing to speak",
+        "blank.wav": "its transcript blank.txt is empty",
         "russian.wav": "unsupported script",
         "dots.wav": "nothing to speak",
         "gbk.wav": "is not UTF-8",
@@ -212,26 +190,26 @@ def spoil(folder: Path) -> dict[str, str]:
 def test_bad_files_are_named_with_reason_and_remedy_and_the_rest_goes_on(recordings: Path, tmp_path: Path) -> None:
     expected = spoil(recordings / "alice")
     source = {name: (recordings / name).read_bytes() for name in names(recordings)}
-    report = small().run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set")
     reasons = {omission.recording.removeprefix("alice/"): omission.reason for omission in report.omissions}
     assert reasons.keys() == expected.keys()
     for name, reason in expected.items():
         with pytest.raises(AssertionError, match=reason):
             raise AssertionError(reasons[name])
-    assert {u.id for u in report.utterances if u.speaker == "alice"} == {f"alice/alice_0{n}" for n in (1, 2, 3, 4)}
+    assert {u.id for u in report.kept if u.speaker == "alice"} == {f"alice/alice_0{n}" for n in (1, 2, 3, 4)}
     # Every audio file is kept or named, and the source is as it was.
     audio = {name for name in source if not name.endswith(".txt")}
-    assert {u.recording for u in report.utterances} | {o.recording for o in report.omissions} == audio
+    assert {u.recording for u in report.kept} | {o.recording for o in report.omissions} == audio
     assert {name: (recordings / name).read_bytes() for name in names(recordings)} == source
     data = json.loads((tmp_path / "set" / "report.json").read_text(encoding="utf-8"))
     assert [row["recording"] for row in data["left_out"]] == [o.recording for o in report.omissions]
     assert data["speakers"][0] | {"seconds": 0} == {
         "speaker": "alice", "seconds": 0, "utterances": 4, "splits": {"train": 2, "val": 1, "test": 1},
-        "languages": ["en"], "left_out": 14, "warning": None,
+        "languages": ["en"], "quarantined": 0, "quarantined_seconds": 0, "left_out": 14, "enough": True, "advice": [],
     }  # fmt: skip
     page = (tmp_path / "set" / "report.md").read_text(encoding="utf-8")
     assert all(omission.recording in page and omission.reason in page for omission in report.omissions)
-    assert small().run(recordings, tmp_path / "set").omissions == report.omissions
+    assert prepare(recordings, tmp_path / "set").omissions == report.omissions
 
 
 def test_a_file_that_may_not_be_read_is_named(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,54 +221,54 @@ def test_a_file_that_may_not_be_read_is_named(recordings: Path, tmp_path: Path, 
         return opened(path, *arguments, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", forbidden)
-    (omission,) = small().run(recordings, tmp_path / "set").omissions
+    (omission,) = prepare(recordings, tmp_path / "set").omissions
     assert (omission.recording, omission.reason) == ("mei/mei_02.wav", "the file cannot be read (Permission denied); make it readable")
 
 
 def test_strict_makes_leaving_out_an_error(recordings: Path, tmp_path: Path) -> None:
     (recordings / "mei" / "mei_01.txt").unlink()
-    with pytest.raises(SovitsError, match=r"strict=true and 1 left out: mei/mei_01\.wav: no transcript"):
-        small(strict=True).run(recordings, tmp_path / "set")
+    with pytest.raises(SovitsError, match=r"strict=true and 1 not kept: mei/mei_01\.wav: no transcript"):
+        prepare(recordings, tmp_path / "set", strict=True)
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
 
 
 def test_a_speaker_with_too_little_speech_is_left_out_or_warned_of(recordings: Path, tmp_path: Path) -> None:
     for number in (2, 3, 4):
         (recordings / "mei" / f"mei_0{number}.wav").unlink()
-    report = small(min_speaker_seconds=5.0, advised_speaker_seconds=13.0).run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set", min_speaker_seconds=5.0, advised_speaker_seconds=13.0)
     assert Manifest.load(tmp_path / "set").speakers == ["alice", "bruno"]
-    (omission,) = report.omissions
-    assert omission.recording == "mei/mei_01.wav"
-    assert "speaker mei has only 4." in omission.reason
-    assert "min_speaker_seconds=5" in omission.reason
-    warnings = {summary.speaker: summary.warning for summary in report.summaries()}
-    assert warnings == {"alice": None, "bruno": "under the advised 13 s: add recordings", "mei": "left out, nothing usable or too little"}
+    (quarantined,) = Manifest.load(tmp_path / "set", QUARANTINE_NAME).utterances
+    assert quarantined.recording == "mei/mei_01.wav"
+    (reason,) = quarantined.reasons
+    assert "speaker mei has only 4." in reason.text
+    assert "min_speaker_seconds=5" in reason.text
+    advice = {summary.speaker: (summary.enough, " ".join(summary.advice)) for summary in report.summaries()}
+    assert advice["alice"] == (True, "")
+    assert advice["bruno"] == (False, "12 s of the advised 13 s: record 1 s more.")
+    assert advice["mei"][1].startswith(
+        "Nothing of this speaker can be used. 0 s of the advised 13 s: record 13 s more. Record again for speaker"
+    )
 
 
 def test_nothing_usable_is_an_error_that_says_why(recordings: Path, tmp_path: Path) -> None:
     for path in recordings.rglob("*.txt"):
         path.unlink()
     with pytest.raises(
-        SovitsError, match=r"Nothing in .* can be used: alice/alice_01\.wav and 8 more: no transcript.*whisper\.model.*report\.md"
+        SovitsError, match=r"Nothing can be used: alice/alice_01\.wav and 8 more: no transcript.*whisper\.model.*report\.md"
     ):
-        small().run(recordings, tmp_path / "set")
+        prepare(recordings, tmp_path / "set")
     assert (tmp_path / "set" / "report.md").is_file()
 
 
-def test_the_output_may_not_lie_among_the_recordings(recordings: Path) -> None:
-    with pytest.raises(SovitsError, match="lies inside the recordings"):
-        small().run(recordings, recordings / "set")
-
-
 def test_files_that_are_not_the_set_s_stay(recordings: Path, tmp_path: Path) -> None:
-    root = small().run(recordings, tmp_path / "set").output
+    root = prepare(recordings, tmp_path / "set").output
     (root / "audio" / "alice" / "mine.wav").write_bytes(b"mine")
-    (root / "cache" / "broken.json").write_text("{")
+    (root / "cache" / "recordings" / "broken.json").write_text("{")
     shutil.rmtree(recordings / "bruno")
-    small().run(recordings, root)
+    prepare(recordings, root)
     assert (root / "audio" / "alice" / "mine.wav").read_bytes() == b"mine"
     assert not list(root.glob("audio/bruno/*.wav"))
-    assert not (root / "cache" / "broken.json").exists()
+    assert not (root / "cache" / "recordings" / "broken.json").exists()
 
 
 def assert_words_lie_in_their_clips(manifest: Manifest) -> None:
@@ -306,7 +284,7 @@ def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(recordi
     shutil.rmtree(recordings / "bruno")
     (recordings / "alice" / "alice_02.txt").unlink()
     whisper = rehearsed(tmp_path, ("Please hold the line.", 0.0, 2.0))
-    report = small(transcriber=whisper).run(recordings, tmp_path / "set")
+    report = prepare(recordings, tmp_path / "set", transcriber=whisper)
     assert report.omissions == ()
     manifest = Manifest.load(tmp_path / "set")
     told = {u.id: (u.text, u.transcript) for u in manifest.utterances}
@@ -315,8 +293,8 @@ def test_whisper_writes_what_no_transcript_tells_and_times_what_one_does(recordi
     assert_words_lie_in_their_clips(manifest)
     mei = next(u for u in manifest.utterances if u.id == "mei/mei_01")
     assert [word.text for word in mei.words][:3] == ["您", "好，", "很"]
-    assert small(transcriber=whisper).run(recordings, tmp_path / "set").reused == report.recordings
-    assert small().run(recordings, tmp_path / "set").reused == 0
+    assert prepare(recordings, tmp_path / "set", transcriber=whisper).reused == report.recordings
+    assert prepare(recordings, tmp_path / "set").reused == 0
 
 
 def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(spoken: Path, tmp_path: Path) -> None:
@@ -334,16 +312,16 @@ def test_whisper_cuts_text_and_audio_together_known_or_not_short_or_long(spoken:
         write_waveform(folder / f"{name}.wav", sound, 22050)
         if said is not None:
             (folder / f"{name}.txt").write_text(said, encoding="utf-8")
-    report = small(transcriber=whisper).run(tmp_path / "recordings", tmp_path / "set")
+    report = prepare(tmp_path / "recordings", tmp_path / "set", transcriber=whisper)
     assert report.omissions == ()
     assert_words_lie_in_their_clips(Manifest.load(tmp_path / "set"))
-    pieces = {name: [u for u in report.utterances if u.recording == f"bruno/{name}.wav"] for name in ("known", "untold")}
+    pieces = {name: [u for u in report.kept if u.recording == f"bruno/{name}.wav"] for name in ("known", "untold")}
     assert " ".join(u.text for u in pieces["known"]) == text
     assert " ".join(u.text for u in pieces["untold"]) == " ".join(sentences)
     # Every piece is made of whole sentences, and lies where they were spoken.
     first_words = {sentence.split()[0]: stretch for sentence, stretch in zip(sentences, stretches, strict=True)}
     last_words = {sentence.split()[-1].rstrip(".?"): stretch for sentence, stretch in zip(sentences, stretches, strict=True)}
-    for utterance in report.utterances:
+    for utterance in report.kept:
         first, last = first_words[utterance.text.split()[0]], last_words[utterance.text.split()[-1].rstrip(",.?")]
         assert (utterance.start, utterance.end) == (pytest.approx(first.start - 0.1, abs=0.02), pytest.approx(last.end + 0.1, abs=0.02))
     assert len(pieces["known"]) == len(pieces["untold"]) >= 2
@@ -357,18 +335,21 @@ def test_a_long_known_text_is_laid_along_what_whisper_hears(spoken: Path, tmp_pa
     for name, said in (("right", text), ("wrong", "Quite another text of which hardly a word is heard by anybody.")):
         write_waveform(folder / f"{name}.wav", samples * {"right": 1, "wrong": -1}[name], 22050)
         (folder / f"{name}.txt").write_text(said, encoding="utf-8")
-    report = small(transcriber=whisper).run(tmp_path / "recordings", tmp_path / "set")
+    report = prepare(tmp_path / "recordings", tmp_path / "set", transcriber=whisper)
     assert_words_lie_in_their_clips(Manifest.load(tmp_path / "set"))
-    assert " ".join(u.text for u in report.utterances) == text
+    assert " ".join(u.text for u in report.kept) == text
     reasons = {o.recording: o.reason for o in report.omissions}
     assert "heard only" in reasons["bruno/wrong.wav"]
-    assert {u.transcript for u in report.utterances} == {"sidecar:right.txt"}
+    assert {u.transcript for u in report.kept} == {"sidecar:right.txt"}
 
 
 def test_real_speakers_are_kept_whole_with_their_transcripts(real_speech: Path, tmp_path: Path) -> None:
-    report = Preparation(22050).run(real_speech, tmp_path / "set", metadata=real_speech / "manifest.csv", speakers=["p225", "LJ"])
+    found = select_speakers(Folders(real_speech, metadata=real_speech / "manifest.csv").find(), ["p225", "LJ"])
+    prepared = preparation(min_speaker_seconds=10).run(found, tmp_path / "set")
+    assert prepared is not None
+    report = prepared.report
     assert report.omissions == ()
     seconds = {summary.speaker: (summary.utterances, summary.seconds, summary.languages) for summary in report.summaries()}
     assert seconds["LJ"] == (22, pytest.approx(156.4, abs=3), ["en"])
     assert seconds["p225"] == (10, pytest.approx(64.7, abs=4), ["en"])
-    assert {u.recording.split("/")[0] for u in report.utterances} == {"ljspeech_LJ", "vctk_p225"}
+    assert {u.recording.split("/")[0] for u in report.kept} == {"ljspeech_LJ", "vctk_p225"}

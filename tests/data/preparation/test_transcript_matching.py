@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import jiwer
+import numpy as np
 import pytest
 
 from sovits.data.manifest import Word
-from sovits.data.preparation.transcript_matching import match_words
+from sovits.data.preparation.transcript_matching import disagreement, match_words
 from sovits.errors import SovitsError
 
 
@@ -49,3 +51,52 @@ def test_the_text_of_another_recording_is_refused() -> None:
         match_words("good morning to you", heard(" the", " weather", " to", " morrow"))
     with pytest.raises(SovitsError, match="only 0%"):
         match_words("good morning to you", [])
+
+
+def test_a_text_of_hours_is_matched() -> None:
+    random = np.random.default_rng(0)
+    said = [f"word{number}" for number in random.integers(0, 3000, 20_000)]
+    spoken = heard(*(" other" if index % 10 == 0 else " " + word for index, word in enumerate(said) if index % 10 != 5))
+    words = match_words(" ".join(said), spoken)
+    assert "".join(word.text for word in words) == " ".join(said)
+    found = [word for word in words if word.confidence > 0]
+    assert len(found) == 16_000
+    times = {word.start: word.text for word in spoken}
+    assert all(times[word.start].strip() == word.text.strip() for word in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken", "language", "rate"),
+    [
+        ("The cat sat.", "the cat, SAT", "en", 0),
+        ("The cat sat down.", "a cat sat", "en", 2 / 4),
+        ("The cat sat.", "the cat sat on the mat", "en", 3 / 3),
+        ("Stop.", "please do not stop it", "en", 4 / 1),
+        ("I have 42 cats; it costs $3.", "I have forty-two cats, it costs three dollars!", "en", 0),
+        ("It’s 3 o'clock", "its three oclock", "en", 0),
+        ("NASA, Café!", "nasa cafe", "en", 0),
+        ("他有42只猫。", "他有四十二只狗", "zh", 1 / 7),
+        ("欢迎致电", "欢迎致电", "zh", 0),
+        ("欢迎致电", "欢致电话", "zh", 2 / 4),
+        ("Hello，欢迎致电 service desk", "hello 欢迎致点 service disk", "mixed", 2 / 7),
+        ("7", "七", "zh", 0),
+        ("7", "seven", "en", 0),
+        ("", "", None, 0),
+        ("", "two words", None, 2),
+        ("two words", "", None, 1),
+        ("…", "", None, 0),
+        ("good morning to you", "доброе утро", "en", 1),
+        ("good", "こんにちは 世界", "en", 3),
+    ],
+)
+def test_disagreement_counts_changes_by_the_words_written(text: str, spoken: str, language: str | None, rate: float) -> None:
+    assert disagreement(text, spoken, language) == pytest.approx(rate)
+
+
+def test_disagreement_is_the_word_and_the_character_error_rate_of_jiwer() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        text, spoken = (" ".join(random.choice(["one", "cat", "sat", "down"], random.integers(1, 12))) for _ in range(2))
+        assert disagreement(text, spoken, "en") == pytest.approx(jiwer.wer(text, spoken))
+        text, spoken = ("".join(random.choice(list("你好世界"), random.integers(1, 12))) for _ in range(2))
+        assert disagreement(text, spoken, "zh") == pytest.approx(jiwer.cer(text, spoken))

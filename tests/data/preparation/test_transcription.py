@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import hashlib
+import os
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
+import whisper as openai_whisper
 
 from sovits.data.manifest import Word
 from sovits.data.preparation.transcription import WhisperTranscriber, spoken_language
 from sovits.errors import SovitsError
-from tests.rehearsed_whisper import rehearsed
+from tests.rehearsed_whisper import rehearsed, save_rehearsed_whisper
 
 SENTENCE = "Good morning to you, my friend."
 
@@ -86,7 +90,13 @@ def test_chinese_comes_one_character_a_word(tmp_path: Path) -> None:
     [
         (SENTENCE, [" Good", " morning", " to", " you,", " my", " friend."]),
         ("Hello，欢迎致电 service desk。", [" Hello，", "欢", "迎", "致", "电", " service", " desk。"]),
-        ("请打开settings页面", [" 请", "打", "开", "settings", "页", "面"]),
+        ("请打开settings页面", ["请", "打", "开", "settings", "页", "面"]),
+        (
+            "用 Wi-Fi 传了 3.5 GB，约42%，don't stop。好",
+            ["用", " Wi-Fi", " 传", "了", " 3.5", " GB，", "约", "42%，", "don't", " stop。", "好"],
+        ),
+        ("𠮷野家在café旁边", ["𠮷", "野", "家", "在", "café", "旁", "边"]),
+        ("It's well-known: 42%.", [" It's", " well-known:", " 42%."]),
     ],
 )
 def test_a_known_text_is_aligned_word_by_word(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -126,6 +136,80 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
         WhisperTranscriber("base").transcribe(noise(1))
     with pytest.raises(SovitsError, match=r"whisper\.model=bose is neither a file nor one of .*base"):
         WhisperTranscriber("bose").transcribe(noise(1))
+
+
+def test_whisper_tells_how_sure_it_is_of_the_language(tmp_path: Path) -> None:
+    whisper = rehearsed(tmp_path, ("欢迎致电。", 0.0, 2.0), language="zh")
+    heard = whisper.transcribe(noise(4))
+    assert heard.language == "zh"
+    assert type(heard.language_probability) is float
+    assert 0.9 < heard.language_probability <= 1
+    told = WhisperTranscriber(whisper.model, language="zh").transcribe(noise(4))
+    assert (told.text, told.language, told.language_probability) == (heard.text, "zh", None)
+
+
+def test_threads_share_one_model_and_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = []
+    real = openai_whisper.load_model
+    monkeypatch.setattr(openai_whisper, "load_model", lambda *args, **options: loads.append(args) or real(*args, **options))
+    whisper = rehearsed(tmp_path, (SENTENCE, 0.5, 2.5))
+    with ThreadPoolExecutor(3) as threads:
+        heard = list(threads.map(lambda _number: whisper.transcribe(noise(4)), range(3)))
+        aligned = list(threads.map(lambda _number: whisper.align(noise(4), SENTENCE), range(3)))
+    assert len(loads) == 1
+    assert heard[0].text == SENTENCE
+    assert heard[0] == heard[1] == heard[2]
+    assert aligned[0] == aligned[1] == aligned[2]
+
+
+def test_a_checkpoint_is_told_by_its_content_and_a_named_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = save_rehearsed_whisper(tmp_path / "a" / "same.pt", (SENTENCE, 0.0, 1.0))
+    (tmp_path / "b").mkdir()
+    copy = tmp_path / "b" / "copy.pt"
+    copy.write_bytes(first.read_bytes())
+    whisper = WhisperTranscriber(str(copy), language="en")
+    assert whisper.settings == WhisperTranscriber(str(first), language="en").settings
+    assert whisper.settings["checkpoint"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert whisper.settings != WhisperTranscriber(str(first)).settings
+    before = whisper.settings
+    with monkeypatch.context() as patched:
+        patched.setattr(hashlib, "file_digest", lambda *_arguments: pytest.fail("read again"))
+        assert whisper.settings == before
+    copy.write_bytes(first.read_bytes()[:-1] + b"!")
+    os.utime(copy, ns=(1, 1))
+    assert whisper.settings != before
+    assert WhisperTranscriber("base.en").settings == {"model": "base.en", "language": None}
+    assert WhisperTranscriber("base.en").name == "base.en"
+
+
+@pytest.mark.parametrize("device", ["cuda", "sundial"])
+def test_a_device_that_is_not_there_is_named(tmp_path: Path, device: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    path = save_rehearsed_whisper(tmp_path / "model.pt", (SENTENCE, 0.0, 1.0))
+    with pytest.raises(SovitsError, match=rf"^whisper\.device={device} cannot be used on this machine \(.*\); give cpu, or cuda .*\.$"):
+        WhisperTranscriber(str(path), device).load()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), "^Whisper model needs more memory than cpu has; use a smaller"),
+        (torch.AcceleratorError("CUDA error: launch failure\nCompile with"), r"^Whisper failed on cpu \(CUDA error: launch failure\); use"),
+    ],
+)
+def test_a_device_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    path = save_rehearsed_whisper(tmp_path / "model.pt", (SENTENCE, 0.0, 1.0))
+    whisper = WhisperTranscriber(str(path))
+    whisper.load()
+    monkeypatch.setattr("whisper.model.AudioEncoder.forward", fail)
+    with pytest.raises(SovitsError, match=message):
+        whisper.transcribe(noise(1))
+    with pytest.raises(SovitsError, match=message):
+        whisper.align(noise(1), SENTENCE)
 
 
 @pytest.mark.parametrize("kind", ["text", "other weights", "empty"])

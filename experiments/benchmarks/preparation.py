@@ -1,0 +1,138 @@
+"""How fast `sovits prepare` is: new recordings, unchanged ones, other thresholds, and hours in one file.
+
+    python experiments/benchmarks/preparation.py                                 generated speech
+    python experiments/benchmarks/preparation.py --recordings DIR --metadata FILE    your own
+    python experiments/benchmarks/preparation.py --long-hours 2 --whisper experiments/tiny_whisper/tiny_whisper.pt
+
+Every figure is seconds of audio per second of wall time, the median of the rounds with the slowest and the fastest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from sovits.audio.waveform import read_waveform
+from sovits.cli import config_directory
+from sovits.data.corpora.recording import Recording
+from sovits.data.demo import generate_demo
+from sovits.data.preparation.preparation import Preparation
+from sovits.data.quality.gate import Gate
+
+PAUSE = 0.7
+"""Seconds between two recordings of the long file."""
+
+
+def main() -> None:
+    arguments = parsed()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.long_hours is not None:
+            long_recording(folder, arguments)
+            return
+        found = recordings(folder, arguments)
+        seconds = sum(soundfile.info(recording.path).duration for recording in found)
+        print(f"{len(found)} recordings, {seconds / 60:.1f} minutes; {arguments.rounds} rounds")
+        figures: dict[str, list[float]] = {}
+        for number in range(arguments.rounds):
+            for label, speed in one_round(found, seconds, folder / str(number), arguments.workers):
+                figures.setdefault(label, []).append(speed)
+        for label, speeds in figures.items():
+            print(f"{label:<36}{statistics.median(speeds):9.1f} x real time   ({min(speeds):.1f} to {max(speeds):.1f})")
+
+
+def one_round(found: list[Recording], seconds: float, output: Path, workers: int | None) -> list[tuple[str, float]]:
+    """Each way once, so that the rounds are interleaved."""
+    full, quick = preparation("workers=null"), preparation("judge.dnsmos=false", "encoder=null")
+    full, quick = replace(full, workers=workers), replace(quick, workers=workers)
+
+    def speed(run: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        run()
+        return seconds / (time.perf_counter() - began)
+
+    return [
+        ("new, as configured", speed(lambda: full.run(found, output / "full"))),
+        ("unchanged", speed(lambda: full.run(found, output / "full"))),
+        ("unchanged, another gate", speed(lambda: replace(full, gate=Gate()).run(found, output / "full"))),
+        ("new, neither DNSMOS nor voices", speed(lambda: quick.run(found, output / "quick"))),
+    ]
+
+
+def long_recording(folder: Path, arguments: argparse.Namespace) -> None:
+    """Hours in one file: speed, and the most memory the process ever held."""
+    sounds = [read_waveform(recording.path, 22050) for recording in recordings(folder, arguments)]
+    path = folder / "long" / "reader" / "book.flac"
+    path.parent.mkdir(parents=True)
+    hours, pause = 0.0, np.zeros(round(PAUSE * 22050), np.float32)
+    with soundfile.SoundFile(path, "w", 22050, 1) as file:
+        while hours < arguments.long_hours:
+            for sound in sounds:
+                file.write(np.concatenate([sound, pause]))
+                hours += (len(sound) + len(pause)) / 22050 / 3600
+    del sounds
+    before = peak_megabytes()
+    with_whisper = replace(preparation(f"whisper.model={arguments.whisper}"), workers=arguments.workers)
+    recording = Recording(path, "reader/book.flac", "reader", "book")
+    began = time.perf_counter()
+    prepared = with_whisper.run([recording], folder / "set")
+    elapsed = time.perf_counter() - began
+    assert prepared is not None
+    clips = len(prepared.report.kept) + len(prepared.report.quarantined)
+    print(f"{hours:.2f} hours in one file, {path.stat().st_size / 1e6:.0f} MB, transcribed with {Path(arguments.whisper).name}")
+    print(f"{clips} clips, {hours * 3600 / elapsed:.1f} x real time")
+    print(f"at most {peak_megabytes():.0f} MB of memory, {before:.0f} of them before it began")
+
+
+def preparation(*overrides: str) -> Preparation:
+    """What `sovits prepare` would run."""
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        config = compose("prepare", overrides=list(overrides))
+    transcriber = instantiate(config.whisper) if config.whisper.model is not None else None
+    return instantiate(config.preparation, transcriber=transcriber)
+
+
+def recordings(folder: Path, arguments: argparse.Namespace) -> list[Recording]:
+    """Those given, or the demo's."""
+    from sovits.data.corpora.folders import Folders
+
+    root = arguments.recordings or generate_demo(folder / "demo")
+    found = Folders(root, metadata=arguments.metadata).find()
+    return [recording for recording in found if recording.problem is None][: arguments.limit]
+
+
+def peak_megabytes() -> float:
+    """The most memory this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=Path, help="folder with one folder for each speaker (default: the demo's speech)")
+    parser.add_argument("--metadata", type=Path, help="table of their transcripts")
+    parser.add_argument("--limit", type=int, help="only so many recordings")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, help="threads (default: one for each core)")
+    parser.add_argument("--long-hours", type=float, help="measure one long file instead")
+    parser.add_argument("--whisper", type=Path, help="checkpoint that transcribes the long file")
+    arguments = parser.parse_args()
+    if arguments.long_hours is not None and arguments.whisper is None:
+        parser.error("--long-hours needs --whisper FILE: without word times a long file cannot be cut")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

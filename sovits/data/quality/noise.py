@@ -1,0 +1,84 @@
+"""Speech against what is heard in its pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+RATE = 16000
+"""Hz at which clips are measured."""
+LOWEST = 60.0
+"""Hz; what is below is no part of speech and hardly heard, but may be the loudest of a recording (traffic, a table, DC)."""
+_WINDOW, _HOP = 512, 128
+_TAIL = 0.03
+"""Seconds after speech that still ring."""
+_LEAST_FRAMES = 8
+"""Of pause, to be judged by itself: about a tenth of a second."""
+_RANGE = (-20.0, 80.0)
+"""dB; what is beyond is not told apart."""
+
+
+class Span(Protocol):
+    """A stretch of speech, in seconds from the clip's start."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+
+
+def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | None:
+    """dB of mean speech power over noise power, both above 60 Hz.
+
+    The noise is what remains in the quieter quarter of the pauses, since a detector of speech leaves weak syllables in them, and no less
+    than the tenth percentile of the whole clip (minimum statistics, Martin 2001, over one clip instead of a moving window),
+    which also holds where there is no pause. Noise that comes and goes may be in neither: DNSMOS hears that.
+
+    Args:
+        samples: [T_samples] at ``RATE``.
+        stretches: of speech.
+
+    Returns:
+        dB, held between -20 and 80; ``None`` without speech or for less than a window (32 ms).
+    """
+    if not stretches or samples.size < _WINDOW:
+        return None
+    power = _frame_power(_above(samples, LOWEST))
+    middle = (np.arange(power.size) * _HOP + _WINDOW / 2) / RATE
+    speech = np.zeros(power.size, dtype=bool)
+    pause = np.ones(power.size, dtype=bool)
+    for stretch in stretches:
+        speech |= (middle >= stretch.start) & (middle <= stretch.end)
+        pause &= (middle < stretch.start) | (middle > stretch.end + _TAIL)
+    if not speech.any():
+        return None
+    noise = np.percentile(power, 10)
+    if pause.sum() >= _LEAST_FRAMES:
+        noise = max(noise, np.percentile(power[pause], 25))
+    # Speech is heard together with the noise.
+    ratio = power[speech].mean() / max(noise, 1e-12) - 1.0
+    return float(np.clip(10.0 * np.log10(max(ratio, 1e-9)), *_RANGE))
+
+
+def _above(samples: np.ndarray, hertz: float) -> np.ndarray:
+    from scipy.signal import sosfiltfilt
+
+    # Odd extension at the ends, so that an offset rings at neither.
+    return sosfiltfilt(_high_pass(hertz), samples.astype(np.float64), padlen=min(RATE // 4, samples.size - 1))
+
+
+@cache
+def _high_pass(hertz: float) -> np.ndarray:
+    from scipy.signal import butter
+
+    return butter(2, hertz, "highpass", fs=RATE, output="sos")
+
+
+def _frame_power(samples: np.ndarray) -> np.ndarray:
+    """Mean square [T_frames] of windows of 32 ms, 8 ms apart."""
+    total = np.concatenate([[0.0], np.cumsum(np.square(samples))])
+    starts = np.arange(0, samples.size - _WINDOW + 1, _HOP)
+    return (total[starts + _WINDOW] - total[starts]) / _WINDOW
