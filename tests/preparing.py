@@ -16,7 +16,7 @@ from sovits.data.quality.signal import SignalJudge
 
 def preparation(**options: object) -> Preparation:
     """One that keeps whatever can be cut, in one thread, unless ``options`` say otherwise."""
-    parts = {"detector": VoiceActivityDetector(), "segmenter": Segmenter(), "judge": SignalJudge(dnsmos=False), "gate": Gate()}
+    parts = {"detector": VoiceActivityDetector(), "segmenter": Segmenter(), "judge": SignalJudge(mos=False), "gate": Gate()}
     limits = {"sample_rate": 22050, "min_speaker_seconds": 2.0, "advised_speaker_seconds": 12.0, "workers": 1}
     return Preparation(**parts | limits | options)  # type: ignore[arg-type]
 

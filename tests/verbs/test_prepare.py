@@ -52,7 +52,7 @@ def test_recordings_become_a_set_named_after_their_folder(recordings: Path, tmp_
 
 
 def test_without_an_encoder_there_is_no_bank_and_with_another_another(recordings: Path, tmp_path: Path) -> None:
-    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "judge.dnsmos=false")
+    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "judge.mos=false")
     root = prepare(composed(*options, "encoder=null"))
     assert not (root / "speakers").exists()
     assert {u.quality.voice_distance for u in Manifest.load(root).utterances} == {None}
@@ -67,7 +67,7 @@ def test_without_an_encoder_there_is_no_bank_and_with_another_another(recordings
 
 
 def test_shards_run_one_after_the_other_make_the_set(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "judge.dnsmos=false", "shard.count=2")
+    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "judge.mos=false", "shard.count=2")
     prepare(composed(*options, "shard.index=1"))
     assert "Part 1 of 2 is done; the last one to end makes the set" in capsys.readouterr().out
     root = prepare(composed(*options, "shard.index=0"))
