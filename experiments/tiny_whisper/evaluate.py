@@ -52,10 +52,10 @@ def draw_windows(voices: Sequence[str], count: int, seed: int, *, sentences: int
         return [draw_window(espeak, random, seconds, sentences, voices, held_out=True) for _ in range(count)]
 
 
-def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, seed: int = 0) -> Judgement:
-    """Transcribes and aligns each window, with its own text and with wrong ones."""
-    random = np.random.default_rng(seed)
+def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, wrong_texts_seed: int | None = None) -> Judgement:
+    """Transcribes and aligns each window; with a seed, aligns wrong texts too."""
     found = Judgement()
+    random = np.random.default_rng(wrong_texts_seed)
     for window in track(windows, "listening"):
         text = " ".join(sentence.text for sentence in window.sentences)
         events = [word for sentence in window.sentences for word in sentence.words]
@@ -67,7 +67,7 @@ def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, seed: int =
             found.heard_errors += boundary_errors(match_words(text, heard.words), events)
         except SovitsError:
             print(f"too little was heard: {text!r} as {heard.text!r}")
-        for kind, said in {"right": text, **wrong_texts(text, random)}.items():
+        for kind, said in {"right": text, **(wrong_texts(text, random) if wrong_texts_seed is not None else {})}.items():
             aligned = whisper.align(window.samples, said)
             if kind == "right":
                 found.aligned_errors += boundary_errors(aligned, events)
@@ -101,31 +101,56 @@ def caught(right: Sequence[float], wrong: Sequence[float], refused: float = 0.05
     return limit, float(np.mean(np.asarray(wrong) < limit))
 
 
+def print_table(name: str, found: Judgement) -> None:
+    """A row of each of the README's tables."""
+    english = np.mean([language == "en" for language in found.languages])
+    print(f"{name}: WER {found.word_error_rate:.2%} of {found.words} words, heard as English {english:.0%}")
+    for kind, errors in (("transcribed", found.heard_errors), ("aligned", found.aligned_errors)):
+        median, p90 = np.quantile(np.abs(errors), [0.5, 0.9]) * 1000
+        print(f"  {kind}: median {median:.0f} ms, p90 {p90:.0f} ms of {len(errors)} boundaries; bias {np.median(errors) * 1000:.0f} ms")
+    for kind in [kind for kind in WRONG_KINDS if kind in found.confidences]:
+        low, share = caught(found.confidences["right"], found.confidences[kind])
+        high, more = caught([-value for value in found.disagreements["right"]], [-value for value in found.disagreements[kind]])
+        means = f"mean confidence {np.mean(found.confidences[kind]):.2f}, mean disagreement {np.mean(found.disagreements[kind]):.2f}"
+        print(f"  {kind}: {means}; confidence < {low:.3f} catches {share:.1%}; disagreement > {-high:.3f} catches {more:.1%}")
+
+
+def draw_figure(found: Judgement, path: Path) -> None:
+    """Word boundary errors, and confidences of right and wrong texts."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    bins = np.arange(-200, 201, 10)
+    for name, errors in (("transcribed", found.heard_errors), ("known text, aligned", found.aligned_errors)):
+        left.hist(np.clip(np.asarray(errors) * 1000, -200, 200), bins, histtype="step", linewidth=1.5, label=name)
+    left.set(xlabel="Whisper's word boundary minus espeak-ng's (ms; the outermost bars hold all beyond)", ylabel="boundaries")
+    left.axvspan(-80, 80, color="0.9", zorder=0, label="80 ms")
+    left.legend()
+    for kind, values in found.confidences.items():
+        right.plot(np.sort(values), np.linspace(0, 1, len(values)), linewidth=2.5 if kind == "right" else 1.2, label=kind)
+    right.set(xlabel="mean confidence of the aligned text", ylabel="share of texts below", xlim=(0, 1), ylim=(0, 1))
+    right.legend()
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
-    """Reads the command line, and prints the tables."""
+    """Reads the command line, prints the tables and draws the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--sentences", type=int, default=300, help="unseen sentences for each row")
+    parser.add_argument("--sentences", type=int, default=120, help="of voices heard in training; half as many of others")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figure", type=Path, default=CHECKPOINT.with_name("boundary_errors.png"))
     arguments = parser.parse_args()
     whisper = WhisperTranscriber(str(arguments.checkpoint))
     count, seed = arguments.sentences, arguments.seed
-    rows = {
-        "seen voices": judge(whisper, draw_windows(SEEN_VOICES, count, seed)),
-        "unseen voices": judge(whisper, draw_windows(UNSEEN_VOICES, count, seed + 1)),
-        "seen voices, 6 sentences": judge(whisper, draw_windows(SEEN_VOICES, count // 6, seed + 2, sentences=6, seconds=30.0)),
-    }
-    for name, found in rows.items():
-        english = np.mean([language == "en" for language in found.languages])
-        print(f"{name}: WER {found.word_error_rate:.2%} of {found.words} words, en {english:.0%}")
-        for kind, errors in (("transcribed", found.heard_errors), ("aligned", found.aligned_errors)):
-            median, p90 = np.quantile(np.abs(errors), [0.5, 0.9]) * 1000
-            print(f"  {kind}: median {median:.0f} ms, p90 {p90:.0f} ms, bias {np.median(errors) * 1000:.0f} ms, {len(errors)} boundaries")
-        for kind in WRONG_KINDS:
-            limit, share = caught(found.confidences["right"], found.confidences[kind])
-            top, more = caught([-value for value in found.disagreements["right"]], [-value for value in found.disagreements[kind]])
-            print(f"  {kind}: confidence < {limit:.3f} catches {share:.1%}; disagreement > {-top:.3f} catches {more:.1%}")
+    seen = judge(whisper, draw_windows(SEEN_VOICES, count, seed), wrong_texts_seed=seed)
+    print_table("seen voices", seen)
+    draw_figure(seen, arguments.figure)
+    print_table("unseen voices", judge(whisper, draw_windows(UNSEEN_VOICES, count // 2, seed + 1)))
+    print_table(
+        "seen voices, up to 6 sentences a window", judge(whisper, draw_windows(SEEN_VOICES, count // 8, seed + 2, sentences=6, seconds=30))
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ POSITION = 0.02
 """Seconds between two positions of the encoder, and between two times."""
 _SILENT_TAIL = 0.6
 """s after a sentence in which its full stop is heard."""
-_TIME_SPREAD = 1.5
+_TIME_SPREAD = 0.8
 """Standard deviation (positions) of the target of a time."""
 _IGNORED = -100
 
@@ -99,7 +99,7 @@ class Teacher:
         return Lesson(mel, offset, [*start, *(token for token, _ in script[:-1])], targets, looks, current, previous)
 
     def losses(self, lessons: Sequence[Lesson]) -> dict[str, Tensor]:
-        """``tokens``: nats a token; ``attention``: nats a token, of both layers; ``frames``: nats a position."""
+        """``tokens``: nats a token; ``attention``: nats a token; ``frames``: nats a position."""
         features = self.network.encode(torch.stack([lesson.mel for lesson in lessons]), torch.tensor([lesson.offset for lesson in lessons]))
         length = max(len(lesson.tokens) for lesson in lessons)
         tokens, targets = torch.zeros(2, len(lessons), length, dtype=torch.long)
@@ -109,9 +109,10 @@ class Teacher:
             targets[row, : len(lesson.targets)] = torch.tensor(lesson.targets)
         logits, attentions = self.network.decode(tokens, features)
         wanted = self._looks(lessons, length, features.shape[1])
-        # The first layer finds the token that was read, the second the one to be written.
+        # The first layer finds the token that was read; the others, from which Whisper takes its word times, the one to be written.
         read = torch.cat([torch.zeros_like(wanted[:, :1]), wanted[:, :-1]], 1)
-        attention = torch.stack([_apart(attentions[0], read), _apart(attentions[1], wanted)]).sum()
+        looks = [read, *[wanted] * (len(attentions) - 1)]
+        attention = torch.stack([_apart(*pair) for pair in zip(attentions, looks, strict=True)]).mean()
         current, previous = (torch.from_numpy(np.stack([getattr(lesson, name) for lesson in lessons])) for name in ("current", "previous"))
         frames = cross_entropy(self.network.current_word(features).transpose(1, 2), current)
         frames = frames + cross_entropy(self.network.previous_word(features).transpose(1, 2), previous)

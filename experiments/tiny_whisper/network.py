@@ -21,7 +21,7 @@ DIMENSIONS = ModelDimensions(
     n_text_ctx=448,
     n_text_state=WIDTH,
     n_text_head=HEADS,
-    n_text_layer=2,
+    n_text_layer=3,
 )
 TIMES = 1501
 """Time tokens, 0.02 s apart as the encoder's positions are."""

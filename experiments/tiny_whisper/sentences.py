@@ -37,7 +37,7 @@ def draw_sentence(random: np.random.Generator, *, held_out: bool = False) -> str
 
 
 def _draw_words(random: np.random.Generator) -> list[str]:
-    """Words, some with a comma; no word but an article comes twice."""
+    """Words, some with a comma; no word comes twice but an article and ``then``."""
     nouns = list(random.choice(NOUNS, 4, replace=False))
     colours = list(random.choice(COLOURS, 4, replace=False))
     verbs = list(random.choice(VERBS, 2, replace=False))

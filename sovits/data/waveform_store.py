@@ -125,8 +125,8 @@ class PackedWaveforms:
         if not in_place or opened.st_size != index["samples"] * SAMPLE_BYTES:
             raise IncompletePack(self.folder)
         self._places: dict[str, list[int]] = index["places"]
-        # An empty file cannot be mapped.
-        self._samples = np.memmap(self._file, dtype=SAMPLE_TYPE, mode="r") if opened.st_size else np.zeros(0, SAMPLE_TYPE)
+        # Seen as a plain array, which is quicker to slice; an empty file cannot be mapped.
+        self._samples = np.asarray(np.memmap(self._file, dtype=SAMPLE_TYPE, mode="r")) if opened.st_size else np.zeros(0, SAMPLE_TYPE)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}

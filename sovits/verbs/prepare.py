@@ -28,7 +28,9 @@ def prepare(config: DictConfig) -> Path:
     recordings = Path(str(config.recordings)).expanduser()
     if config.recordings == DEMO:
         recordings = generate_demo(Path(config.paths.outputs) / "recordings" / DEMO)
-    output = Path(config.output or Path(config.paths.prepared) / str(config.name or recordings.resolve().name)).expanduser()
+    # Where a table or a list is given, the set is called after its folder.
+    named = recordings.resolve().parent if recordings.is_file() else recordings.resolve()
+    output = Path(config.output or Path(config.paths.prepared) / str(config.name or named.name)).expanduser()
     if output.resolve().is_relative_to(recordings.resolve()):
         raise SovitsError(
             f"The output {output} lies inside the recordings {recordings} and would become a speaker; choose another output=DIR."

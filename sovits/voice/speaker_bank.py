@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sovits.data.corpora.names import checked_name
 from sovits.errors import SovitsError
 
 MOST_NAMED = 20
@@ -123,22 +124,6 @@ class SpeakerBank:
         more = f" and {len(self) - MOST_NAMED} more" if len(self) > MOST_NAMED else ""
         known = ", ".join(self.names[:MOST_NAMED]) + more
         return f"There is no speaker {speaker!r}{hint}; choose one of {known}, or give a clip (reference=clip.wav)."
-
-
-def checked_name(speaker: str) -> str:
-    """``speaker`` in composed Unicode form (NFC), if it can name a file in any folder.
-
-    Raises:
-        SovitsError: it is empty, starts with a dot or a space, ends in a space, or has other signs than letters, digits, ``_``, ``-``,
-            ``.`` and spaces.
-    """
-    name = unicodedata.normalize("NFC", speaker)
-    plain = all(unicodedata.category(sign)[0] in "LMN" or sign in "_-. " for sign in name)
-    if not name or not plain or name[0] in ". " or name[-1] == " ":
-        raise SovitsError(
-            f"{speaker!r} cannot be a speaker's name: use letters, digits, '_', '-', '.' and spaces, and begin with none of '. '."
-        )
-    return name
 
 
 def _read(path: Path) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +14,14 @@ import lightning
 import pytest
 import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
-from omegaconf import OmegaConf
 
+from sovits.data.augmentation import Augmentation, Gain, Noise, Room
 from sovits.data.batch import Batch
 from sovits.data.datamodule import SpeechDataModule
+from sovits.data.manifest import QUARANTINE_NAME, SPLITS
+from sovits.data.quality.quality import Reason
+from sovits.data.tempo import Speed
+from sovits.data.waveform_store import WaveformFiles
 from sovits.errors import SovitsError
 
 
@@ -145,8 +150,8 @@ def test_balance_reaches_the_loader(make_data):
 
 
 def test_evaluation_is_the_same_in_every_epoch(make_data):
-    data = make_data(evaluation_clips=2)
-    first, second = list(data.val_dataloader()), list(make_data(evaluation_clips=2).val_dataloader())
+    data = make_data(evaluation_clips=2, frame_budget=350)
+    first, second = list(data.val_dataloader()), list(make_data(evaluation_clips=2, frame_budget=350).val_dataloader())
     assert [batch.ids for batch in first] == [["ann/09", "ann/10"], ["bob/05"]]
     assert all(torch.equal(one.references, other.references) for one, other in zip(first, second, strict=True))
     assert ids_of(data.test_dataloader()) == ["ann/11", "bob/06"]
@@ -232,21 +237,136 @@ def test_lightnings_own_sharding_is_refused(make_data):
         two_processes(make_data(balance=1.0), use_distributed_sampler=True)
 
 
+def test_evaluation_batches_stay_in_the_budget_too(make_data):
+    data = make_data(evaluate_on_train=True, evaluation_clips=4, frame_budget=150)
+    batches = list(data.val_dataloader())
+    assert all(len(batch) * int(batch.frame_lengths.max()) <= 150 for batch in batches)
+    assert [name for batch in batches for name in batch.ids] == [clip.id for clip in data.utterances("train")]
+
+
+def test_a_clip_of_38_seconds_is_alone_in_its_batch_or_refused_by_name(small_set, make_data, caplog):
+    long = replace(small_set.utterance("ann", 3), duration=38.0)
+    small_set.write([long, *(small_set.utterance("ann", number) for number in (0, 1, 2))])
+    batches = list(make_data(frame_budget=3800, balance=1.0).train_dataloader())
+    assert [batch.waveforms.shape for batch in batches if "ann/03" in batch.ids] == [(1, 38 * 8000)]
+    assert all(len(batch) * int(batch.frame_lengths.max()) <= 3800 for batch in batches)
+    data = make_data(frame_budget=3799)
+    with caplog.at_level(logging.WARNING, logger="sovits"):
+        data.setup()
+    assert "ann/03" not in ids_of(data.train_dataloader())
+    assert data.refused.keys() == {"ann/03"}
+    assert "3800 frames: longer than data.frame_budget=3799; raise it to 3800" in data.refused["ann/03"]
+    assert "shorter clips" in data.refused["ann/03"]
+    assert data.refused["ann/03"] in caplog.text
+
+
+@pytest.fixture
+def quarantined(small_set):
+    """Two clips more of ann and one of somebody of whom nothing was kept; the first would be ann's first recording."""
+    small_set.pitch["eve"] = 700.0
+    early = replace(small_set.utterance("ann", 50, "test"), recording="a.wav", reasons=(Reason("snr", "3 dB"),))
+    small_set.write([early, small_set.utterance("ann", 51), small_set.utterance("eve", 0)], QUARANTINE_NAME)
+
+
+@pytest.mark.usefixtures("quarantined")
+def test_quarantined_clips_stay_out_unless_wanted(make_data):
+    assert not {"ann/50", "ann/51"} & {clip.id for split in SPLITS for clip in make_data().utterances(split)}
+    assert make_data().refused == {}
+
+
+@pytest.mark.usefixtures("quarantined")
+@pytest.mark.parametrize("evaluate_on_train", [False, True])
+def test_quarantined_clips_are_only_ever_trained_on(make_data, evaluate_on_train):
+    data = make_data(include_quarantined=True, balance=1.0, evaluate_on_train=evaluate_on_train)
+    assert {"ann/50", "ann/51"} <= set(ids_of(data.train_dataloader()))
+    assert len(data.utterances("train")) == 18
+    for split in ("val", "test"):
+        assert not {"ann/50", "ann/51"} & {clip.id for clip in data.utterances(split)}
+    assert data.refused.keys() == {"eve/00"}
+    assert "no clip of eve was kept" in data.refused["eve/00"]
+
+
+@pytest.mark.usefixtures("quarantined")
+def test_limits_count_the_quarantined_clips_where_they_were_recorded(make_data):
+    data = make_data(include_quarantined=True, limit_utterances=1, speaker="ann")
+    assert [clip.id for clip in data.utterances("train")] == ["ann/50"]
+
+
+def test_a_set_without_quarantine_has_nothing_to_include(make_data):
+    assert make_data(include_quarantined=True).utterances("train") == make_data().utterances("train")
+
+
+def test_preparing_the_data_packs_the_audio_and_set_up_finds_it(small_set, make_data, monkeypatch):
+    make_data().prepare_data()
+    packs = list((small_set.root / "cache" / "waveforms").glob("kept-*"))
+    assert len(packs) == 1
+    monkeypatch.setattr(WaveformFiles, "read_verified", None)
+    assert len(ids_of(make_data().train_dataloader())) <= 16
+
+
+def test_the_batches_are_the_same_with_and_without_the_cache(small_set, make_data, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("scratch")
+    loaders = [make_data(**options).train_dataloader() for options in ({"cache": False}, {"cache_folder": str(elsewhere)})]
+    assert not (small_set.root / "cache").exists()
+    assert len(list(elsewhere.glob("*/kept-*/samples.i16"))) == 1
+    for one, other in zip(*loaders, strict=True):
+        assert torch.equal(one.waveforms, other.waveforms)
+        assert torch.equal(one.references, other.references)
+
+
+def test_a_cache_folder_without_a_cache_is_a_contradiction(make_data):
+    with pytest.raises(SovitsError, match=r"data\.cache=false and data\.cache_folder=x contradict"):
+        make_data(cache=False, cache_folder="x")
+
+
+def test_changed_speed_keeps_the_budget_and_gives_each_clip_its_own_length(make_data):
+    data = make_data(balance=1.0, augmentation=Augmentation(speed=Speed(0.8, 1.25)))
+    own = {clip.id: int(clip.duration * 8000) // 80 for clip in data.utterances("train")}
+    factors = []
+    for batch in data.train_dataloader():
+        assert len(batch) * int(batch.frame_lengths.max()) <= 250
+        assert batch.waveforms.shape[1] == int(batch.frame_lengths.max()) * 80
+        factors += [own[name] / frames for name, frames in zip(batch.ids, batch.frame_lengths.tolist(), strict=True)]
+    assert len(factors) == 16
+    assert all(0.79 < factor < 1.27 for factor in factors)
+    assert max(factors) - min(factors) > 0.2
+
+
+def test_a_clip_with_hardly_more_frames_than_phones_is_not_sped_up(small_set, make_data):
+    small_set.write([small_set.utterance("ann", number, text="x" * 49) for number in (0, 10)])
+    loader = make_data(augmentation=Augmentation(speed=Speed(1.2, 1.3))).train_dataloader()
+    for epoch in range(4):
+        loader.batch_sampler.sampler.set_epoch(epoch)
+        assert all(batch.frame_lengths.tolist() == [50] * len(batch) for batch in loader)
+
+
+def test_evaluation_clips_are_never_varied(make_data):
+    varied = make_data(augmentation=Augmentation(speed=Speed(1.2, 1.3), noise=Noise(probability=1.0), references=True))
+    for one, other in zip(varied.val_dataloader(), make_data().val_dataloader(), strict=True):
+        assert torch.equal(one.waveforms, other.waveforms)
+        assert torch.equal(one.references, other.references)
+
+
+def shipped(*overrides: str) -> SpeechDataModule:
+    with hydra.initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        config = hydra.compose("train", ["audio.sample_rate=8000", "audio.hop_length=80", *overrides])
+    config.data.front_end = {"_target_": "builtins.dict"}
+    return hydra.utils.instantiate(config.data)
+
+
 def test_the_shipped_config_builds_it(small_set):
-    config = OmegaConf.load(Path(__file__).parents[2] / "conf/data/default.yaml")
-    whole = OmegaConf.create(
-        {
-            "paths": {"prepared": str(small_set.root.parent)},
-            "audio": {"sample_rate": 8000, "hop_length": 80},
-            "text": {"_target_": "builtins.dict"},
-            "seed": 3,
-            "data": config,
-        }
-    )
-    whole.data.root = str(small_set.root)
-    whole.data.speakers = ["bob"]
-    data = hydra.utils.instantiate(whole.data)
+    data = shipped(f"data.root={small_set.root}", "data.speakers=[bob]", "seed=3")
     assert isinstance(data, SpeechDataModule)
     assert data.speakers == ["bob"]
     assert data.reference_frames == 300
+    assert data.augmentation is None
     assert json.loads((small_set.root / "manifest.jsonl").read_text().splitlines()[0])["sample_rate"] == data.sample_rate
+
+
+def test_the_shipped_augmentation_builds_and_its_parts_can_be_left_out(small_set):
+    whole = shipped(f"data.root={small_set.root}", "data/augmentation=all").augmentation
+    assert [type(change) for change in whole.changes] == [Room, Noise, Gain]
+    assert (whole.speed.least, whole.speed.most, whole.references) == (0.9, 1.1, False)
+    part = shipped(f"data.root={small_set.root}", "data/augmentation=all", "data.augmentation.room=null", "data.augmentation.speed=null")
+    assert [type(change) for change in part.augmentation.changes] == [Noise, Gain]
+    assert part.augmentation.speed is None

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from sovits.data.dataset import ClipDataset, WaveformStore, collate, select_clips
+from sovits.data.augmentation import Augmentation, Noise
+from sovits.data.clips import select_clips
+from sovits.data.dataset import ClipDataset, as_float, collate, padded
 from sovits.data.manifest import Manifest
 from sovits.data.sampler import Draw
-from sovits.errors import SovitsError
+from sovits.data.waveform_store import WaveformFiles
 
 HOP = 80
 
 
-def store_of(small_set, megabytes: float = 1.0) -> WaveformStore:
-    return WaveformStore(small_set.root, small_set.sample_rate, cache_megabytes=megabytes)
+def store_of(small_set) -> WaveformFiles:
+    return WaveformFiles(small_set.root, small_set.sample_rate)
 
 
 @pytest.fixture
 def dataset_of(small_set, front_end):
-    def make(reference_frames: int = 64) -> ClipDataset:
+    def make(reference_frames: int = 64, augmentation: Augmentation | None = None) -> ClipDataset:
         manifest, store = Manifest.load(small_set.root), store_of(small_set)
         clips, refused = select_clips(manifest.utterances, manifest.speakers, store, front_end, hop_length=HOP, most_frames=200)
         assert not refused
         train = [clip for clip in clips if clip.utterance.split == "train"]
         references = {speaker: [clip for clip in train if clip.speaker == speaker] for speaker in range(3)}
-        return ClipDataset(clips, references, store, hop_length=HOP, reference_frames=reference_frames, seed=1)
+        return ClipDataset(
+            clips, references, store, sample_rate=8000, hop_length=HOP, reference_frames=reference_frames, seed=1, augmentation=augmentation
+        )
 
     return make
 
@@ -39,9 +41,8 @@ def test_an_item_is_whole_frames_of_the_file(small_set, dataset_of):
     item = dataset[Draw(3, 0, 0)]
     whole, _ = soundfile.read(small_set.root / item.clip.utterance.path, dtype="float32")
     assert item.clip.frames == len(whole) // HOP == 80
-    assert item.waveform.dtype == np.float32
     assert len(whole) == 6424
-    np.testing.assert_allclose(item.waveform, whole[: 80 * HOP], atol=1e-7)
+    assert np.array_equal(as_float(item.waveform), whole[: 80 * HOP])
 
 
 @pytest.mark.parametrize("reference_frames", [20, 64, 500])
@@ -50,7 +51,6 @@ def test_references_are_other_clips_of_the_same_voice_in_one_length(small_set, r
     for index, clip in enumerate(dataset.clips):
         reference = dataset[Draw(index, 0, 0)].reference
         assert reference.shape == (reference_frames * HOP,)
-        assert reference.dtype == np.float32
         assert small_set.pitch_of(reference) == pytest.approx(small_set.pitch[clip.utterance.speaker], abs=12)
 
 
@@ -58,14 +58,16 @@ def test_a_reference_is_never_the_clip_itself_while_there_is_another(small_set, 
     dataset = dataset_of()
     asked: list[str] = []
     read = dataset.store.read
-    dataset.store.read = lambda path: asked.append(path) or read(path)  # type: ignore[method-assign]
+    dataset.store.read = lambda clip: asked.append(clip.path) or read(clip)  # type: ignore[method-assign]
     for epoch in range(20):
         for index, clip in enumerate(dataset.clips):
             asked.clear()
             dataset[Draw(index, epoch, 0)]
             assert asked[0] == clip.utterance.path != asked[1]
             assert asked[1].split("/")[1] == clip.utterance.speaker
-    alone = ClipDataset(dataset.clips[:1], {0: dataset.clips[:1]}, dataset.store, hop_length=HOP, reference_frames=20, seed=1)
+    alone = ClipDataset(
+        dataset.clips[:1], {0: dataset.clips[:1]}, dataset.store, sample_rate=8000, hop_length=HOP, reference_frames=20, seed=1
+    )
     assert small_set.pitch_of(alone[Draw(0, 0, 0)].reference) == pytest.approx(small_set.pitch["ann"], abs=12)
 
 
@@ -74,7 +76,7 @@ def test_references_come_from_training_clips_only(dataset_of):
     asked: set[str] = set()
     validation = [index for index, clip in enumerate(dataset.clips) if clip.utterance.split == "val"]
     read = dataset.store.read
-    dataset.store.read = lambda path: asked.add(path) or read(path)  # type: ignore[method-assign]
+    dataset.store.read = lambda clip: asked.add(clip.path) or read(clip)  # type: ignore[method-assign]
     for index in validation:
         for epoch in range(10):
             dataset[Draw(index, epoch, 0)]
@@ -130,31 +132,27 @@ def test_clips_that_cannot_be_aligned_are_refused_with_the_reason(small_set, fro
     assert "data.frame_budget=100" in refused["ann/09"]
 
 
-def test_the_store_reads_each_file_once_while_there_is_room(small_set, monkeypatch):
-    reads = []
-    real = soundfile.read
-    monkeypatch.setattr(soundfile, "read", lambda path, **options: reads.append(path) or real(path, **options))
-    store = store_of(small_set, megabytes=0.02)  # 20 kB: one clip of 0.503 s is 8048 bytes
-    for _ in range(3):
-        for name in ("ann/00", "bob/00", "cy/00"):
-            assert len(store.read(f"clips/{name}.wav")) == 4024
-    assert [path.parent.name for path in reads] == ["ann", "bob", "cy", "cy", "cy"]
+def test_padding_converts_sixteen_bits_and_leaves_numbers_as_they_are():
+    rows = padded([np.array([-32768, 16384, 1], dtype=np.int16), np.array([0.25, -2.0], dtype=np.float32)])
+    assert rows.dtype == torch.float32
+    assert rows.tolist() == [[-1.0, 0.5, 1 / 32768], [0.25, -2.0, 0.0]]
 
 
-def test_an_unusable_clip_is_named(small_set):
-    store = store_of(small_set)
-    with pytest.raises(SovitsError, match=r"none\.wav cannot be read.*sovits prepare"):
-        store.samples("clips/none.wav")
-    (small_set.root / "text.wav").write_text("not audio")
-    with pytest.raises(SovitsError, match=r"text\.wav cannot be read"):
-        store.read("text.wav")
-    small_set.write_clip(replace(small_set.utterance("ann", 0), path="other.wav"), sample_rate=16000)
-    with pytest.raises(SovitsError, match=r"other\.wav has 1 channel\(s\) at 16000 Hz instead of 1 at 8000 Hz"):
-        store.read("other.wav")
-    whole = (small_set.root / "clips/ann/00.wav").read_bytes()
-    soundfile.write(small_set.root / "whole.flac", *soundfile.read(small_set.root / "clips/ann/00.wav"))
-    flac = (small_set.root / "whole.flac").read_bytes()
-    (small_set.root / "cut.flac").write_bytes(flac[: len(flac) // 2])
-    assert len(whole) > 8000
-    with pytest.raises(SovitsError, match=r"cut\.flac"):
-        store.read("cut.flac")
+def test_a_faster_draw_is_as_many_frames_as_it_says_at_the_same_pitch(small_set, dataset_of):
+    item = dataset_of()[Draw(8, 0, 0, frames=110)]
+    assert item.clip.frames == 130
+    assert item.frames == 110
+    assert item.waveform.shape == (110 * HOP,)
+    assert small_set.pitch_of(item.waveform) == pytest.approx(small_set.pitch["ann"], abs=2)
+    assert collate([item]).frame_lengths.tolist() == [110]
+
+
+def test_references_are_varied_only_where_wanted(dataset_of):
+    plain = dataset_of()[Draw(0, 0, 0)]
+    for wanted in (False, True):
+        dataset = dataset_of(augmentation=Augmentation(noise=Noise(probability=1.0), references=wanted))
+        item = dataset[Draw(0, 0, 0)]
+        assert not np.array_equal(item.waveform, as_float(plain.waveform))
+        assert np.array_equal(as_float(item.reference), as_float(plain.reference)) is not wanted
+        other = dataset[Draw(0, 0, 1)]
+        assert not np.array_equal(item.waveform, other.waveform), "another turn, another noise"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from pathlib import Path
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from sovits.data.augmentation import Augmentation, Gain, Noise, Room
 from sovits.data.batch import Batch
+from sovits.data.sampler import Draw
+from sovits.data.tempo import Speed
 
 
 class Recorder(lightning.LightningModule):
@@ -40,7 +45,7 @@ def fit(make_data):
     """Trains over the small set (5 batches an epoch), with checkpoints if wanted, and gives what was seen."""
 
     def run(*callbacks, checkpoint=None, workers=0, loader_options=None, **trainer_options) -> list[tuple]:
-        data = make_data(num_workers=workers, frame_budget=450, **(loader_options or {}))
+        data = make_data(num_workers=workers, frame_budget=450, limit_utterances=6, **(loader_options or {}))
         trainer = lightning.Trainer(
             accelerator="cpu",
             callbacks=list(callbacks),
@@ -114,6 +119,49 @@ def test_workers_change_nothing(fit, tmp_path):
     assert whole == fit(workers=0)
     assert fit(checkpoint=checkpoints(tmp_path)[3], workers=2) == whole[3:], "what workers had read ahead is not counted"
     assert fit(checkpoint=checkpoints(tmp_path)[12], workers=0) == whole[12:]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_every_worker_count_gives_the_same_tensors_to_the_last_bit(make_data, workers):
+    augmentation = Augmentation(speed=Speed(), room=Room(probability=0.7), noise=Noise(probability=0.7), gain=Gain(), references=True)
+    plain, varied = ({"augmentation": None}, {"augmentation": augmentation})
+    for options in (plain, varied):
+        expected = list(make_data(**options).train_dataloader())
+        seen = list(make_data(num_workers=workers, **options).train_dataloader())
+        assert [batch.ids for batch in seen] == [batch.ids for batch in expected]
+        for one, other in zip(seen, expected, strict=True):
+            assert torch.equal(one.waveforms, other.waveforms)
+            assert torch.equal(one.references, other.references)
+            assert torch.equal(one.frame_lengths, other.frame_lengths)
+            assert torch.equal(one.text.phones, other.text.phones)
+
+
+def test_workers_started_afresh_map_the_audio_instead_of_receiving_it(make_data):
+    # As on systems that cannot fork: the data set goes to the workers as a message.
+    dataset = make_data().train_dataloader().dataset
+    message = pickle.dumps(dataset)
+    assert len(message) < 0.1 * sum(2 * clip.frames * 80 for clip in dataset.clips)
+    for number in range(len(dataset)):
+        one, other = dataset[Draw(number, 0, 0)], pickle.loads(message)[Draw(number, 0, 0)]
+        assert np.array_equal(one.waveform, other.waveform)
+        assert np.array_equal(one.reference, other.reference)
+
+
+def test_resumed_at_any_batch_by_any_number_of_workers_with_augmentation(make_data):
+    options = {"augmentation": Augmentation(speed=Speed(0.8, 1.2), noise=Noise(probability=1.0)), "balance": 0.3}
+    loader = make_data(**options).train_dataloader()
+    for epoch in (0, 3):
+        loader.batch_sampler.sampler.set_epoch(epoch)
+        states, whole = [loader.state_dict() | {"epoch": epoch, "consumed": 0}], []
+        for batch in loader:
+            whole.append(batch)
+            states.append(loader.state_dict())
+        for done in range(0, len(whole), 2):
+            other = make_data(num_workers=done % 3, **options).train_dataloader()
+            other.load_state_dict(states[done])
+            rest = list(other)
+            assert [batch.ids for batch in rest] == [batch.ids for batch in whole[done:]]
+            assert all(torch.equal(one.waveforms, two.waveforms) for one, two in zip(rest, whole[done:], strict=True))
 
 
 def test_other_data_settings_begin_the_epoch_anew_and_say_so(fit, tmp_path, caplog):

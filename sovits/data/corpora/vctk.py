@@ -50,23 +50,22 @@ class VCTK:
         if folder == ONE_MICROPHONE and self.microphone == "2":
             raise SovitsError(f"{root} is the older VCTK with one microphone; choose corpus.microphone=1, or get release 0.92.")
         listing = Listing(root, [folder, "txt"])
-        sentences: dict[str, dict[str, str]] = defaultdict(dict)
+        sentences: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in listing.audio:
             sentence, microphone = _take(name)
-            sentences[sentence][microphone] = name
+            sentences[sentence].append((microphone, name))
         found = [recording for sentence, takes in sentences.items() for recording in self._recordings(listing, sentence, takes)]
         return finished([*found, *troubled(listing, _speaker_of)])
 
-    def _recordings(self, listing: Listing, sentence: str, takes: dict[str, str]) -> list[Recording]:
-        """Those of one sentence; ``takes``: names by microphone."""
-        chosen = takes if self.microphone == _BOTH else {m: name for m, name in takes.items() if m in ("", self.microphone)}
+    def _recordings(self, listing: Listing, sentence: str, takes: list[tuple[str, str]]) -> list[Recording]:
+        """Those of one sentence; ``takes``: microphones and names."""
+        chosen = [name for microphone, name in takes if self.microphone == _BOTH or microphone in ("", self.microphone)]
         speaker = _speaker_of(sentence)
         if not chosen:
-            other = next(iter(takes.values()))
-            path = PurePosixPath(other).with_name(f"{PurePosixPath(sentence).name}_mic{self.microphone}{PurePosixPath(other).suffix}")
+            path = PurePosixPath(f"{sentence}_mic{self.microphone}{PurePosixPath(takes[0][1]).suffix}")
             problem = f"microphone {self.microphone} did not record it; choose corpus.microphone={_BOTH}"
             return [Recording(listing.root / path, str(path), speaker, path.stem, problem=problem)]
-        takes_found = undescribed(listing, chosen.values(), _speaker_of, ENGLISH)
+        takes_found = undescribed(listing, chosen, _speaker_of, ENGLISH)
         text = listing.others.get(f"txt/{speaker}/{PurePosixPath(sentence).name}.txt")
         return takes_found if text is None else [with_sidecar(recording, Path(text)) for recording in takes_found]
 

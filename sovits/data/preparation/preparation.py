@@ -112,7 +112,7 @@ class Preparation:
             kept, quarantined = self._gated(utterances, voices)
             report = PreparationReport(
                 output=output,
-                speakers=tuple(sorted({recording.speaker for recording in recordings})),
+                speakers=tuple(sorted({recording.speaker for recording in recordings if recording.speaker})),
                 kept=tuple(split_by_content(kept, self.validation_share, self.test_share, self.seed)),
                 quarantined=tuple(sorted(quarantined, key=lambda utterance: utterance.id)),
                 omissions=tuple(omission for outcome in outcomes for omission in outcome.omissions),

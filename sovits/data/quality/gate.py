@@ -40,7 +40,9 @@ _LIMITS = {
     "snr_min": _Limit("{:.1f} dB of speech over noise", "record in a quieter place or nearer to the microphone", (-20.0, 80.0)),
     "mos_overall_min": _Limit("DNSMOS {:.2f} on the whole", "listen to it, and record it again if it sounds bad", _OPINION),
     "mos_signal_min": _Limit("DNSMOS {:.2f} for the speech", "look for distortion or a bad connection, and record it again", _OPINION),
-    "mos_background_min": _Limit("DNSMOS {:.2f} for the background", "turn off what is heard behind the voice, and record it again", _OPINION),
+    "mos_background_min": _Limit(
+        "DNSMOS {:.2f} for the background", "turn off what is heard behind the voice, and record it again", _OPINION
+    ),
     "reverberation_max": _Limit("{:.2f} s of reverberation", "record in a smaller or softer room, or nearer to the microphone"),
     "music_max": _Limit("held tones on {:.2%} of the spectrogram", "turn off music or humming machines, and record it again", _SHARE),
     "speech_rate_min": _Limit("{:.1f} syllables/s", "check that the text is all that is said, or speak faster"),

@@ -30,7 +30,7 @@ _LEAST = 0.1
 def held_tones(samples: np.ndarray, stretches: Sequence[Span]) -> float | None:
     """Share of the spectrogram (110-7500 Hz) that lies on tones held for 0.3 s or longer.
 
-    Clean speech has up to 0.005 (singing vowels), speech over music at 10 dB 0.007, at 0 dB 0.01 and more. Noise without tones adds nothing.
+    Clean speech has up to 0.005 (held vowels), speech over music at 10 dB about 0.007, at 0 dB 0.01. Noise without tones adds nothing.
 
     Args:
         samples: [T_samples] at 16 kHz.

@@ -10,11 +10,11 @@ from sovits.text.normalization import normalize
 
 _WORD = re.compile(ENGLISH_WORD)
 _VOWELS = re.compile("[aeiouy]+")
-# An e nobody says: at the end (make, makes, maked-up), but not in -le, -ces, -ted.
-_SILENT_E = re.compile(r"(?<![aeiouy])(?<![^aeiouy]l)e$|(?<![aeiouyscxzdt])(?<!sh)(?<!ch)(?<![^aeiouy]l)(?<!g)es$|(?<![aeiouydt])ed$")
-# Two vowels of two syllables: create, science, idea, video, going, doing, fluid.
-_HIATUS = re.compile(r"(?<![aeiouqgtc])i[ao](?!u)|(?<=[cd])rea(?=t)|eo(?!u)|iu|ua(?=l|t)|io(?=n?[bdlp])|[aeou]ing|ie(?=t|nc)|eing|y[aeiou](?<=[aeiou])")
-_SPELT = re.compile("[a-z]")
+_CONSONANT_Y = re.compile("^y(?=[aeiou])")
+# An e that nobody says: make, likes, liked; but not in table, boxes, wanted.
+_SILENT_E = re.compile("(?<=[^aeiouyl])e$|(?<=[aeiouy]l)e$|(?<=[^aeiouycghlsxz])es$|(?<=[aeiouy]l)es$|(?<=[^aeiouydt])ed$")
+# Two vowels of two syllables: video, piano, radio, diet, science, going, idea.
+_APART = re.compile("eo(?!u)|(?<![aeioucgqst])i[ao](?!u)|iu|ie(?=t|nc)|[aeou]ing|dea$")
 
 
 def speech_rate(text: str, language: str, speech_seconds: float) -> float | None:
@@ -52,5 +52,5 @@ def _syllables(word: str) -> int:
     if len(word) == 1:
         # The letter's name.
         return 3 if word == "w" else 1
-    said = _SILENT_E.sub("", word)
-    return max(len(_VOWELS.findall(said)) + len(_HIATUS.findall(said)), 1)
+    said = _SILENT_E.sub("", _CONSONANT_Y.sub("", word))
+    return max(len(_VOWELS.findall(said)) + len(_APART.findall(said)), 1)

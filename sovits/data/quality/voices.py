@@ -83,7 +83,8 @@ def _distances_to_others(embeddings: np.ndarray) -> Sequence[float | None]:
     others[alone] = (units.sum(axis=0) - units)[alone]
     lengths[alone] = np.linalg.norm(others[alone], axis=1)
     cosines = (units * others).sum(axis=1) / np.maximum(lengths, _STILL)
-    return [round(float(1.0 - cosine), 6) if there and length >= _STILL else None for cosine, there, length in zip(cosines, heard, lengths)]
+    known = heard & (lengths >= _STILL)
+    return [round(1.0 - float(cosine), 6) if there else None for cosine, there in zip(cosines, known, strict=True)]
 
 
 def _units(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

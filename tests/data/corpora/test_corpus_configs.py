@@ -47,7 +47,7 @@ def test_every_configuration_reads_its_corpus(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "options", "count"),
     [
-        ("vctk", {"microphone": "both"}, 9),
+        ("vctk", {"microphone": "both"}, 8),
         ("libritts", {"subsets": ["dev-clean"], "text": "original"}, 1),
         ("aishell3", {"subsets": ["test"]}, 1),
         ("metadata", {"speaker": "zoe"}, 2),

@@ -49,10 +49,13 @@ def test_a_table_in_the_speaker_s_folder_is_read_in_both_forms(tmp_path: Path) -
     assert (bob.text, bob.language, bob.transcript, bob.problem) == ("one, two", "en", "sidecar:metadata.csv", None)
 
 
-def test_the_given_table_wins_and_names_the_speaker(tmp_path: Path) -> None:
+def test_the_more_specific_table_wins_and_names_the_speaker(tmp_path: Path) -> None:
     lay(tmp_path / "audio", "corpus_a/1.wav", "corpus_a/2.wav", "3.wav")
     write(tmp_path / "audio/corpus_a/1.txt", "from the sidecar")
-    write(tmp_path / "audio/metadata.csv", "path,text\ncorpus_a/1.wav,from the folder\n")
+    write(tmp_path / "audio/metadata.csv", "path,text\ncorpus_a/1.wav,from the root\n")
+    assert by_name(Folders(tmp_path / "audio").find())["corpus_a/1.wav"].text == "from the root"
+    write(tmp_path / "audio/corpus_a/metadata.csv", "path,text\n1.wav,from the folder\n")
+    assert by_name(Folders(tmp_path / "audio").find())["corpus_a/1.wav"].text == "from the folder"
     write(tmp_path / "list.csv", "text,speaker,extra,path\nfrom the list,ann,7,audio/corpus_a/1.wav\nloose but told,bob,8,audio\\3.wav\n")
     found = by_name(Folders(tmp_path / "audio", tmp_path / "list.csv").find())
     assert (found["corpus_a/1.wav"].speaker, found["corpus_a/1.wav"].text) == ("ann", "from the list")

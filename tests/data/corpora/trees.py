@@ -50,11 +50,11 @@ def ljspeech(root: Path) -> Path:
 
 
 def vctk(root: Path) -> Path:
-    """0.92: a speaker with both microphones, one without the second, one without texts, and s5, who is no p."""
+    """0.92: a speaker with both microphones, two without the second, one of them without texts, and s5, who is no p."""
     root = root / "VCTK-Corpus-0.92"
     audio = root / "wav48_silence_trimmed"
     for take in ("p225/p225_001", "p225/p225_002", "s5/s5_001", "p280/p280_001", "p315/p315_001"):
-        lay(audio, *(f"{take}_mic{microphone}.flac" for microphone in (1, 2) if "p280" not in take or microphone == 1))
+        lay(audio, *(f"{take}_mic{microphone}.flac" for microphone in (1, 2) if microphone == 1 or take[:4] not in ("p280", "p315")))
         if "p315" not in take:
             write(root / "txt" / f"{take}.txt", "Please call Stella.\n" if take.endswith("1") else "Ask her to bring these things.\n")
     lay(root, "speaker-info.txt", "wav48_silence_trimmed/log.txt")
