@@ -55,7 +55,7 @@ def main() -> None:
 
 def one_round(found: list[Recording], seconds: float, output: Path, workers: int | None) -> list[tuple[str, float]]:
     """Each way once, so that the rounds are interleaved."""
-    full, quick = preparation("workers=null"), preparation("judge.mos=false", "encoder=null")
+    full, quick = preparation("workers=null"), preparation("judge.mos=false", "encoder=none")
     full, quick = replace(full, workers=workers), replace(quick, workers=workers)
 
     def speed(run: Callable[[], object]) -> float:

@@ -26,13 +26,12 @@ from sovits.data.preparation.segmentation import Segmenter
 from sovits.data.preparation.vad import VAD_RATE, Stretch, VoiceActivityDetector
 from sovits.data.quality.quality import Quality
 from sovits.data.quality.signal import SignalJudge, clipped_share
-from sovits.data.quality.speech_rate import speech_rate
 
 SET_RATE = 22050
 """Hz of the prepared clips."""
 LUFS = -23.0
-LONGEST = 11.5
-"""Seconds of speech of a clip that are used, so that it stays within a prepared clip's 12 s."""
+LONGEST = 8.0
+"""Seconds of a clip that are used, clean and damaged alike, up to a pause."""
 COLUMNS = ("clip", "speaker", "half", "kind", "name", "level", "condition_half", "strong", "seconds", "speech")
 
 
@@ -44,8 +43,6 @@ class Source:
     id: str
     speaker: str
     half: str
-    language: str
-    text: str
     damaged: bool
     """Whether it is damaged too, or only measured as it is."""
 
@@ -63,7 +60,7 @@ class Bench:
         """Where a recording speaks."""
         return self.detector(normalize_loudness(resample(samples, sample_rate, VAD_RATE), VAD_RATE, LUFS))
 
-    def figures(self, samples: np.ndarray, sample_rate: int, source: Source | None = None) -> tuple[bool, float, Quality]:
+    def figures(self, samples: np.ndarray, sample_rate: int) -> tuple[bool, float, Quality]:
         """Whether there is speech in it, seconds of the clip, and what is measured."""
         samples = np.asarray(samples - samples.mean(), dtype=np.float32)
         stretches = self.speech(samples, sample_rate)
@@ -76,20 +73,16 @@ class Bench:
         clip = normalize_loudness(resample(piece, sample_rate, SET_RATE), SET_RATE, LUFS)
         inside = [Stretch(max(s.start - cut.start, 0.0), s.end - cut.start) for s in stretches if s.start < cut.end and s.end > cut.start]
         quality = replace(self.judge(clip, SET_RATE, inside), source_rate=sample_rate, clipping=round(clipped_share(piece), 6))
-        if source is not None and source.text:
-            rate = speech_rate(source.text, source.language, sum(s.end - s.start for s in inside))
-            quality = replace(quality, speech_rate=None if rate is None else round(rate, 2))
         return True, cut.end - cut.start, quality
 
     def rows(self, source: Source, other: Source) -> Iterator[dict]:
         """Every condition of one clip."""
         with WaveformFile(source.path) as file:
             sample_rate, samples = file.sample_rate, file.read(file.frames)
-        whole = self.figures(samples, sample_rate, source)
-        yield _row(source, Condition("clean"), *whole)
+        samples, stretches = self._start(samples, sample_rate)
+        yield _row(source, Condition("clean"), *self.figures(samples, sample_rate))
         if not source.damaged:
             return
-        samples, stretches = self._start(samples, sample_rate)
         voice = read_waveform(other.path, sample_rate)
         for condition, damaged in self.degrader(samples, sample_rate, stretches, source.id, voice):
             yield _row(source, condition, *self.figures(damaged, sample_rate))
@@ -97,6 +90,8 @@ class Bench:
     def _start(self, samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Stretch]]:
         """The first seconds of a long clip, up to a pause."""
         stretches = self.speech(samples, sample_rate)
+        if not stretches:
+            return samples, []
         kept = [s for s in stretches if s.end - stretches[0].start <= LONGEST] or stretches[:1]
         return samples[: round((kept[-1].end + 0.3) * sample_rate)], kept
 
@@ -119,10 +114,10 @@ def choose(speech: Path, clips: int, damaged: int, seed: int) -> list[Source]:
             row = groups[speaker][number]
             hurt = index < damaged and speaker not in spared
             name = row["path"]
-            sources.append(Source(speech / name, name, speaker, half[speaker], row["language"].split("-")[0], row["text"], hurt))
+            sources.append(Source(speech / name, name, speaker, half[speaker], hurt))
     more = _table(speech / "untranscribed" / "manifest.csv")
     half = halves([row["path"] for row in more])
-    sources += [Source(speech / row["path"], row["path"], f"more_{row['speaker']}", half[row["path"]], "en", "", False) for row in more]
+    sources += [Source(speech / row["path"], row["path"], f"more_{row['speaker']}", half[row["path"]], False) for row in more]
     return sources
 
 
@@ -139,7 +134,7 @@ def measure_ready_made(speech: str, mos_seconds: float) -> list[dict]:
         for condition, path in bench.degrader.ready_made(kind):
             with WaveformFile(path) as file:
                 figures = bench.figures(file.read(file.frames), file.sample_rate)
-            rows.append(_row(Source(path, path.stem, "", "", "", "", False), condition, *figures))
+            rows.append(_row(Source(path, path.stem, "", "", False), condition, *figures))
     return rows
 
 

@@ -52,10 +52,10 @@ def draw_windows(voices: Sequence[str], count: int, seed: int, *, sentences: int
         return [draw_window(espeak, random, seconds, sentences, voices, held_out=True) for _ in range(count)]
 
 
-def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, wrong_texts_seed: int | None = None) -> Judgement:
-    """Transcribes and aligns each window; with a seed, aligns wrong texts too."""
+def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, wrong: Sequence[str] = (), seed: int = 0) -> Judgement:
+    """Transcribes and aligns each window; aligns texts wrong in the kinds ``wrong`` (of ``WRONG_KINDS``) too."""
     found = Judgement()
-    random = np.random.default_rng(wrong_texts_seed)
+    random = np.random.default_rng(seed)
     for window in track(windows, "listening"):
         text = " ".join(sentence.text for sentence in window.sentences)
         events = [word for sentence in window.sentences for word in sentence.words]
@@ -67,7 +67,8 @@ def judge(whisper: WhisperTranscriber, windows: Sequence[Window], *, wrong_texts
             found.heard_errors += boundary_errors(match_words(text, heard.words), events)
         except SovitsError:
             print(f"too little was heard: {text!r} as {heard.text!r}")
-        for kind, said in {"right": text, **(wrong_texts(text, random) if wrong_texts_seed is not None else {})}.items():
+        spoilt = wrong_texts(text, random)
+        for kind, said in {"right": text, **{kind: spoilt[kind] for kind in wrong}}.items():
             aligned = whisper.align(window.samples, said)
             if kind == "right":
                 found.aligned_errors += boundary_errors(aligned, events)
@@ -88,7 +89,7 @@ def wrong_texts(text: str, random: np.random.Generator) -> dict[str, str]:
     place = int(random.integers(1, len(words) - 1))
     other = str(random.choice([word for word in WORDS if word != words[place].strip(",.")]))
     return {
-        "another sentence": draw_sentence(random),
+        "another sentence": " ".join(draw_sentence(random) for _ in range(text.count("."))),
         "a word replaced": " ".join([*words[:place], other, *words[place + 1 :]]),
         "a word too many": " ".join([*words[:place], other, *words[place:]]),
         "a word too few": " ".join([*words[:place], *words[place + 1 :]]),
@@ -144,7 +145,7 @@ def main() -> None:
     arguments = parser.parse_args()
     whisper = WhisperTranscriber(str(arguments.checkpoint))
     count, seed = arguments.sentences, arguments.seed
-    seen = judge(whisper, draw_windows(SEEN_VOICES, count, seed), wrong_texts_seed=seed)
+    seen = judge(whisper, draw_windows(SEEN_VOICES, count, seed), wrong=WRONG_KINDS, seed=seed)
     print_table("seen voices", seen)
     draw_figure(seen, arguments.figure)
     print_table("unseen voices", judge(whisper, draw_windows(UNSEEN_VOICES, count // 2, seed + 1)))

@@ -21,6 +21,8 @@ _SILENT_TAIL = 0.6
 _TIME_SPREAD = 0.8
 """Standard deviation (positions) of the target of a time."""
 _IGNORED = -100
+_REMEMBERED = 20
+"""Positions of a pause at which the word before it is still to be named."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ class Teacher:
         targets = [heard, opening[2], *([] if times else [_IGNORED]), *(token for token, _ in script)]
         looks = [None] * (len(start) - 1) + [look for _, look in script]
         current, previous = (np.full(mel.shape[1] // 2, self._none) for _ in range(2))
-        last = self._none
-        for word in (word for sentence in window.sentences for word in sentence.words):
-            begin, end = round(word.start / POSITION), round(word.end / POSITION)
-            current[begin:end], previous[begin:] = self._index[known.encode(" " + word.text.rstrip(".,"))[0]], last
-            last = current[begin]
-            previous[end:] = last
+        for sentence in window.sentences:
+            last = self._none
+            for word in sentence.words:
+                begin, end = round(word.start / POSITION), round(word.end / POSITION)
+                current[begin:end], previous[begin:end] = self._index[known.encode(" " + word.text.rstrip(".,"))[0]], last
+                last = current[begin]
+                previous[end : end + _REMEMBERED] = last
         return Lesson(mel, offset, [*start, *(token for token, _ in script[:-1])], targets, looks, current, previous)
 
     def losses(self, lessons: Sequence[Lesson]) -> dict[str, Tensor]:

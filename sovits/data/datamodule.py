@@ -191,6 +191,13 @@ class SpeechDataModule(lightning.LightningDataModule):
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
         )
+        log.info(
+            "%d batches an epoch on each device, at most %d clips in %d frames, %.1f %% of it padding",
+            len(batch_sampler),
+            self.max_clips,
+            self.frame_budget,
+            100 * batch_sampler.padding(0),
+        )
         return ResumableLoader(
             self._dataset("train", self.augmentation),
             batch_sampler,

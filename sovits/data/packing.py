@@ -5,6 +5,7 @@ The draws are parted by chance into pools. Each is sorted by length, not quite e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,18 @@ POOL_BATCHES = 64
 SORTING_NOISES = (0.03, 0.02, 0.015, 0.01)
 """Relative errors of the lengths that are sorted by, the largest tried first: without any, clips of a small set would meet the same
 neighbours in every epoch."""
+PRICE_STEP = 1.1
+"""Ratio of one price that is tried to the next."""
 PRICE_NOISE = 0.3
 """Relative error of the price of cutting at each place, where price decides: it moves the borders of a small set's batches."""
 MOST_PADDING = 0.0185
 """Share of padded frames that is aimed at, below the 2 % that are promised, as epochs differ."""
 MOST_EXTRA = 2.0
-"""A small set, whose lengths lie far apart, may be cut into this many times the fewest batches to pad as little."""
+"""A small set, whose lengths lie far apart, may be cut into this many times the fewest batches where it then pads as little."""
+EXTRA_IN_VAIN = 1.5
+"""And into this many where it pads more even so."""
+FEWEST_CUT = 8
+"""A set of fewer batches, such as one voice's minute, keeps full ones: how many clips a step sees matters more there than what it pads."""
 
 
 @numba.njit(cache=True)
@@ -100,6 +107,15 @@ class Packing:
         packing = Packing(self.most_frames, self.most_clips, pool_batches=None)
         return packing.batches(lengths, np.random.default_rng(0))
 
+    def at_most(self, count: int, lengths: np.ndarray, seed: Sequence[int]) -> list[np.ndarray]:
+        """As ``batches``, but dearer where there would be more than ``count``, and without chance where even that does not help."""
+        packing = self
+        batches = packing.batches(lengths, np.random.default_rng(seed))
+        while len(batches) > count and packing.price is not None and packing.price < self.most_frames:
+            packing = replace(packing, price=math.ceil(packing.price * PRICE_STEP))
+            batches = packing.batches(lengths, np.random.default_rng(seed))
+        return batches if len(batches) <= count else self.fewest(lengths)
+
     def _ends(self, lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
         if self.price is None:
             prices = np.full(len(lengths), len(lengths) * int(lengths.max()))
@@ -111,7 +127,8 @@ class Packing:
 def settle(epochs: Sequence[np.ndarray], most_frames: int, most_clips: int, seed: int) -> Packing:
     """The packing with the most chance in it that pads at most ``MOST_PADDING`` of the frames of each of ``epochs``.
 
-    Where even the least chance pads more, the batches are made smaller. A set too small for that, too, keeps full batches and most chance.
+    Where even the least chance pads more, the batches are made smaller: as little as will do, or a little where nothing will. A set of less
+    than ``FEWEST_CUT`` batches is left in full ones.
 
     Args:
         epochs: of some epochs the lengths [N] in frames, in random order.
@@ -133,13 +150,15 @@ def settle(epochs: Sequence[np.ndarray], most_frames: int, most_clips: int, seed
         share, fewest = tried(packing)
         if share <= MOST_PADDING:
             return packing
-    price = most_frames
-    while price > 1:
-        price = int(price / 1.1)
+    price, best = most_frames, replace(packing, noise=SORTING_NOISES[0])
+    while price > 1 and fewest >= FEWEST_CUT:
+        price = int(price / PRICE_STEP)
         smaller = replace(packing, price=price)
         share, count = tried(smaller)
         if count > MOST_EXTRA * fewest:
             break
         if share <= MOST_PADDING:
             return smaller
-    return Packing(most_frames, most_clips, SORTING_NOISES[0])
+        if count <= EXTRA_IN_VAIN * fewest:
+            best = smaller
+    return best

@@ -91,10 +91,10 @@ class FrameBudgetBatchSampler(BatchSampler):
     """Batches of clips of like length whose padded size stays within a frame budget, the same number of them in every epoch.
 
     See ``packing`` for what goes into a batch; the batches are shuffled. Whole ones go to the ranks in turn; every rank has
-    ``len(self)`` of them. Where an epoch comes out with fewer than that, its largest batches are split; with more, it is packed again
-    without chance, which is optimal. So with ``balance=1`` every clip comes exactly once over all ranks; only where every batch is a single
-    clip do fewer than ``world_size`` of them come again, as no rank may run out before the others. With ``balance < 1``, where an epoch is
-    a random draw already, batches still over are left out.
+    ``len(self)`` of them. Where an epoch comes out with fewer than that, its largest batches are split; with more, it is packed again,
+    in the end without chance, which is optimal. So with ``balance=1`` every clip comes exactly once over all ranks; only where every batch
+    is a single clip do fewer than ``world_size`` of them come again, as no rank may run out before the others. With ``balance < 1``,
+    where an epoch is a random draw already, batches still over are left out.
     """
 
     sampler: SpeakerBalancedSampler  # type: ignore[assignment]
@@ -138,7 +138,7 @@ class FrameBudgetBatchSampler(BatchSampler):
         probed = [self._draws(epoch) for epoch in range(PROBED_EPOCHS)]
         lengths = [self._lengths(draws) for draws in probed]
         self.packing = settle(lengths, frame_budget, max_clips, sampler.seed)
-        needed = [len(self.packing.batches(epoch, self._chance(number))) for number, epoch in enumerate(lengths)]
+        needed = [len(self.packing.batches(epoch, np.random.default_rng(self._chance(number)))) for number, epoch in enumerate(lengths)]
         if tempo is not None:
             # There must be room for the clips as they are, as that is what an epoch of too many slow ones falls back to.
             needed += [len(self.packing.fewest(self._lengths([draw._replace(frames=None) for draw in draws]))) for draws in probed]
@@ -149,9 +149,7 @@ class FrameBudgetBatchSampler(BatchSampler):
         wanted = self._batches_per_rank * self.world_size
         draws = self._draws(epoch)
         lengths = self._lengths(draws)
-        batches = self.packing.batches(lengths, self._chance(epoch))
-        if len(batches) > wanted:
-            batches = self.packing.fewest(lengths)
+        batches = self.packing.at_most(wanted, lengths, self._chance(epoch))
         if len(batches) > wanted:
             # More clips than expected are slowed down. Without that no epoch of balance=1 has a clip that finds no batch.
             draws = [draw if draw.frames is None or draw.frames < self.frames[draw.clip] else draw._replace(frames=None) for draw in draws]
@@ -192,8 +190,8 @@ class FrameBudgetBatchSampler(BatchSampler):
     def _lengths(self, draws: Sequence[Draw]) -> np.ndarray:
         return np.array([self.length(draw) for draw in draws])
 
-    def _chance(self, epoch: int) -> np.random.Generator:
-        return np.random.default_rng([self.sampler.seed, epoch, 1])
+    def _chance(self, epoch: int) -> list[int]:
+        return [self.sampler.seed, epoch, 1]
 
     def _half(self, batches: list[list[Draw]]) -> list[Draw]:
         """Takes half of the largest batch out of it; of single clips it repeats one."""

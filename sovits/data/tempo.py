@@ -8,6 +8,10 @@ import numpy as np
 
 from sovits.errors import SovitsError
 
+BLOCK, INTERVAL = 0.06, 0.02
+"""Seconds of a block of the stretching and from one to the next: some periods of a low voice, and shorter than a syllable. Longer blocks,
+made for music, are slower and blur speech more."""
+
 
 class Speed:
     """Factors of tempo: 1.1 speaks a tenth faster."""
@@ -67,8 +71,8 @@ def stretch(samples: np.ndarray, length: int, sample_rate: int) -> np.ndarray:
     """
     from python_stretch.Signalsmith import Stretch
 
-    stretcher = Stretch()
-    stretcher.preset(1, sample_rate)
+    stretcher = Stretch(0)  # a seed, as it may draw phases
+    stretcher.configure(1, round(BLOCK * sample_rate), round(INTERVAL * sample_rate))
     stretcher.timeFactor = len(samples) / length
     stretched = np.asarray(stretcher.process(np.ascontiguousarray(samples, dtype=np.float32)[np.newaxis]))[0][:length]
     # Its length is rounded down.

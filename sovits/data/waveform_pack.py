@@ -67,10 +67,9 @@ def open_packed(files: WaveformFiles, utterances: Sequence[Utterance], folder: P
     hashes = "\n".join(sorted({utterance.content_hash for utterance in utterances}))
     pack = folder / f"{name}-{hashlib.sha256(hashes.encode()).hexdigest()[:24]}"
     for _ in range(_ATTEMPTS):
-        try:
+        with suppress(IncompletePack):
             return PackedWaveforms(pack)
-        except IncompletePack:
-            _write(files, utterances, pack)
+        _write(files, utterances, pack)
     raise SovitsError(f"The packed audio {pack} vanishes whenever it is written; let no other program clean that folder.")
 
 

@@ -31,9 +31,9 @@ def histogram(measure: Measure, kept: Sequence[float], quarantined: Sequence[flo
     inside = [np.clip(values, edges[0], edges[-1]) for values in (kept, quarantined)]
     counts = np.stack([np.histogram(values, edges)[0] for values in inside])
     bars = "".join(_bar(measure, edges, counts, index) for index in range(len(edges) - 1))
-    lines = "".join(_limit(measure, edges, kind, value) for kind, value in sorted(limits.items()))
+    lines = "".join(_limit(edges, kind, value) for kind, value in sorted(limits.items()))
     base = HEIGHT - _BOTTOM
-    axis = f"<path class='axis' d='M{_LEFT} {base + 0.5}H{WIDTH - _RIGHT}'/>{_ticks(measure, edges)}"
+    axis = f"<path class='axis' d='M{_LEFT} {base + 0.5}H{WIDTH - _RIGHT}'/>{_ticks(edges)}"
     most = f"<text x='{_LEFT}' y='9'>{counts.sum(axis=0).max()} clips at most</text>"
     about = f"{measure.heading}: {len(kept)} kept and {len(quarantined)} quarantined clips"
     unit = f" <span class='unit'>{measure.unit}</span>" if measure.unit else ""
@@ -48,8 +48,10 @@ def bin_edges(values: Sequence[float], limits: Sequence[float]) -> np.ndarray:
     low, high = min([low, *limits]), max([high, *limits])
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
-    step = nice_step((high - low) / (_MOST_BINS - 2))
-    first, last = math.floor(low / step), math.ceil(high / step)
+    step = nice_step((high - low) / (_MOST_BINS - 4))
+    # A limit never stands at the very edge: what it refuses is seen as an area.
+    first = math.floor(low / step) - (low in limits)
+    last = math.ceil(high / step) + (high in limits)
     return np.arange(first, max(last, first + 1) + 1) * step
 
 
@@ -75,7 +77,7 @@ def _bar(measure: Measure, edges: np.ndarray, counts: np.ndarray, index: int) ->
     return f"<g><title>{text}: {below} kept, {above} quarantined</title>{''.join(parts)}</g>"
 
 
-def _limit(measure: Measure, edges: np.ndarray, kind: str, value: float) -> str:
+def _limit(edges: np.ndarray, kind: str, value: float) -> str:
     """A line at the limit, its figure beside it, and a tint over what is refused."""
     x = _x(edges, value)
     start, end = (_LEFT, x) if kind == "min" else (x, WIDTH - _RIGHT)
@@ -89,7 +91,7 @@ def _limit(measure: Measure, edges: np.ndarray, kind: str, value: float) -> str:
     return f"{tint}{line}<text class='limit-text' x='{x + shift:.1f}' y='{_TOP}' text-anchor='{side}'>{text}</text>"
 
 
-def _ticks(measure: Measure, edges: np.ndarray) -> str:
+def _ticks(edges: np.ndarray) -> str:
     """Round values below the axis, four or five of them."""
     step = nice_step((edges[-1] - edges[0]) / 5)
     values = np.arange(math.ceil(edges[0] / step - 1e-9), math.floor(edges[-1] / step + 1e-9) + 1) * step

@@ -205,6 +205,6 @@ def _speaker_page(contents: SetContents, index: int, content: str) -> list[str]:
 
 def duration(seconds: float) -> str:
     """Seconds as people say them."""
-    if seconds < 100:
+    if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

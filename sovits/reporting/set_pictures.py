@@ -60,7 +60,9 @@ def make_pictures(
     Returns:
         Instead of a picture a sentence where the clip's audio cannot be read: the page is to open all the same.
     """
-    known = {name: _known(folder / name) for name in {picture_name(utterance, sample_rate) for utterance in utterances}}
+    known: dict[str, ClipPicture | str | None] = {
+        name: _known(folder / name) for name in {picture_name(utterance, sample_rate) for utterance in utterances}
+    }
     missing = list({name: u for u in utterances if known[name := picture_name(u, sample_rate)] is None}.values())
     if missing:
         hop_length = round(sample_rate / FRAMES_PER_SECOND)
@@ -68,7 +70,7 @@ def make_pictures(
         mel = MelSpectrogram(sample_rate, n_fft=5 * hop_length, hop_length=hop_length, n_mels=N_MELS)
         folder.mkdir(parents=True, exist_ok=True)
 
-        def draw(utterance: Utterance, tell: Callable[[float], None]) -> ClipPicture | str:
+        def draw(utterance: Utterance, _: Callable[[float], None]) -> ClipPicture | str:
             try:
                 samples = read_waveform(root / utterance.path, sample_rate)
             except (SovitsError, OSError) as error:

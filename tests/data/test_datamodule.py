@@ -142,6 +142,13 @@ def test_training_batches_stay_in_the_budget_and_cover_the_set(make_data):
     assert len(loader) == len(batches)
 
 
+def test_the_log_says_how_many_batches_there_are_and_how_much_they_pad(make_data, caplog):
+    with caplog.at_level(logging.INFO, logger="sovits"):
+        loader = make_data().train_dataloader()
+    padding = 100 * loader.batch_sampler.padding(0)
+    assert f"{len(loader)} batches an epoch on each device, at most 4 clips in 250 frames, {padding:.1f} % of it padding" in caplog.text
+
+
 def test_balance_reaches_the_loader(make_data):
     loader = make_data(balance=0.0).train_dataloader()
     drawn = Counter(name.split("/")[0] for name in ids_of(loader))

@@ -45,7 +45,7 @@ def fit(make_data):
     """Trains over the small set (5 batches an epoch), with checkpoints if wanted, and gives what was seen."""
 
     def run(*callbacks, checkpoint=None, workers=0, loader_options=None, **trainer_options) -> list[tuple]:
-        data = make_data(num_workers=workers, frame_budget=450, limit_utterances=6, **(loader_options or {}))
+        data = make_data(num_workers=workers, frame_budget=450, **(loader_options or {}))
         trainer = lightning.Trainer(
             accelerator="cpu",
             callbacks=list(callbacks),

@@ -204,3 +204,19 @@ def test_padding_is_that_of_the_plan():
     sampler = batches_of()
     held = [[FRAMES[draw.clip] for draw in batch] for batch in sampler.plan(3)]
     assert sampler.padding(3) == pytest.approx(1 - sum(map(sum, held)) / sum(len(batch) * max(batch) for batch in held))
+
+
+@pytest.mark.parametrize(("clips", "world_size"), [(765, 1), (765, 3), (2000, 8)])
+def test_every_epoch_pads_at_most_two_percent_on_any_number_of_ranks(clips, world_size):
+    seconds = np.clip(np.random.default_rng(0).lognormal(1.7, 0.75, clips), 1, 17)
+    frames = (seconds * 43).astype(int)
+    budget = int(1.3 * 32 * frames.mean())
+    sampler = batches_of(frames=frames.tolist(), speakers=[0] * clips, frame_budget=budget, max_clips=32, world_size=world_size)
+    assert max(sampler.padding(epoch) for epoch in range(50, 75)) <= 0.02
+
+
+def test_the_batches_of_an_epoch_come_in_no_order_of_length():
+    sampler = batches_of(frames=np.random.default_rng(1).integers(43, 517, 2000).tolist(), speakers=[0] * 2000)
+    longest = [max(map(sampler.length, batch)) for batch in sampler.plan(0)]
+    assert abs(np.corrcoef(np.arange(len(longest)), longest)[0, 1]) < 0.15
+    assert longest != [max(map(sampler.length, batch)) for batch in sampler.plan(1)]

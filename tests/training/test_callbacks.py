@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import io
 import re
 from pathlib import Path
@@ -86,7 +87,7 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     split,
                     "r.wav",
                     "sidecar:r.txt",
-                    "0",
+                    hashlib.sha256(path.read_bytes()).hexdigest(),
                 )
             )
     Manifest(RATE, tuple(utterances)).save(root)

@@ -52,8 +52,8 @@ def test_recordings_become_a_set_named_after_their_folder(recordings: Path, tmp_
 
 
 def test_without_an_encoder_there_is_no_bank_and_with_another_another(recordings: Path, tmp_path: Path) -> None:
-    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "judge.mos=false")
-    root = prepare(composed(*options, "encoder=null"))
+    options = (f"recordings={recordings}", f"output={tmp_path}/set", "min_speaker_seconds=1", "gate=off", "judge.mos=false")
+    root = prepare(composed(*options, "encoder=none"))
     assert not (root / "speakers").exists()
     assert {u.quality.voice_distance for u in Manifest.load(root).utterances} == {None}
     checkpoint = tmp_path / "model.ckpt"
@@ -62,7 +62,7 @@ def test_without_an_encoder_there_is_no_bank_and_with_another_another(recordings
     # Voices that the model has never been trained on, ready to be spoken with.
     voice = Voice.load(checkpoint, bank=root / "speakers")
     assert voice.bank.names == ["alice", "mei"]
-    with pytest.raises(SovitsError, match="no checkpoint"):
+    with pytest.raises(InstantiationException, match="no checkpoint"):
         prepare(composed(*options, "encoder=checkpoint", f"encoder.checkpoint={tmp_path}/none.ckpt"))
 
 
@@ -83,6 +83,7 @@ def test_every_key_reaches_its_place(recordings: Path, tmp_path: Path) -> None:
         "segmentation.padding=0",
         "speakers=[ann]",
         "min_speaker_seconds=1",
+        "gate=off",
         "name=mine",
         f"corpus.metadata={table}",
     ]
@@ -98,6 +99,7 @@ def test_every_key_reaches_its_place(recordings: Path, tmp_path: Path) -> None:
                 f"recordings={recordings}",
                 f"output={tmp_path}/strict",
                 "strict=true",
+                "gate=off",
                 "min_speaker_seconds=1",
                 f"corpus.metadata={table}",
                 "speakers=[alice,ann]",
@@ -111,7 +113,12 @@ def test_whisper_comes_in_by_its_path(recordings: Path, tmp_path: Path) -> None:
     model = save_rehearsed_whisper(tmp_path / "rehearsed.pt", ("Good morning.", 0.0, 1.0))
     root = prepare(
         composed(
-            f"recordings={recordings}", f"output={tmp_path}/set", f"whisper.model={model}", "whisper.language=en", "min_speaker_seconds=1"
+            f"recordings={recordings}",
+            f"output={tmp_path}/set",
+            f"whisper.model={model}",
+            "whisper.language=en",
+            "min_speaker_seconds=1",
+            "gate=off",
         )
     )
     told = {u.id: u for u in Manifest.load(root).utterances}
@@ -137,7 +144,7 @@ def test_the_demo_is_the_default_and_gives_three_speakers_a_minute_each(tmp_path
     assert set(seconds) == {"alice", "bruno", "mei"}
     assert min(seconds.values()) >= 60
     assert report["left_out"] == []
-    assert Manifest.load(root, QUARANTINE_NAME).utterances == ()
+    assert sum(u.duration for u in Manifest.load(root, QUARANTINE_NAME).utterances) < 30
     assert {u.language for u in manifest.utterances} == {"en", "zh", "mixed"}
     for speaker in seconds:
         assert {u.split for u in manifest.utterances if u.speaker == speaker} == {"train", "val", "test"}

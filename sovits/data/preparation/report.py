@@ -14,7 +14,7 @@ from rich.table import Table
 from sovits.data.manifest import SPLITS, Utterance
 from sovits.data.preparation.outcome import Note, Omission
 
-_COLUMNS = ("Speaker", "Seconds", "Kept", "Train/val/test", "Languages", "Quarantined", "Left out")
+_COLUMNS = ("Speaker", "Seconds", "Kept", "Splits", "Languages", "Quarantined", "Left out")
 _SHOWN = 3
 """Recordings printed for each reason; the report's file lists all."""
 
@@ -146,7 +146,7 @@ class PreparationReport:
 
     def print(self, console: Console) -> None:
         """Shows the summary, and the first of what was quarantined, left out and noted."""
-        table = Table(title=f"Prepared set {self.output.name}", title_justify="left")
+        table = Table(title=f"Prepared set {self.output.name} (splits: train/val/test)", title_justify="left")
         for name in _COLUMNS:
             table.add_column(name, justify="left" if name in ("Speaker", "Languages") else "right")
         for summary in self.summaries():

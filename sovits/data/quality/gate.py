@@ -79,7 +79,8 @@ class Gate:
         refuse: Sequence[str] = (),
         **thresholds: float | None,
     ) -> None:
-        self.thresholds = {name: float(value) for name, value in thresholds.items() if _checked(name, value) is not None}
+        checked = {name: _checked(name, value) for name, value in thresholds.items()}
+        self.thresholds = {name: value for name, value in checked.items() if value is not None}
         for name, least in self.thresholds.items():
             most = self.thresholds.get(name.removesuffix("_min") + "_max", math.inf)
             if name.endswith("_min") and least > most:
@@ -141,7 +142,7 @@ def _split(name: str) -> tuple[str, str]:
     return measure, end
 
 
-def _checked(name: str, value: object) -> object:
+def _checked(name: str, value: object) -> float | None:
     if name not in _LIMITS:
         near = difflib.get_close_matches(name, _LIMITS, n=1)
         hint = f"did you mean gate.{near[0]}?" if near else f"choose of {', '.join(_LIMITS)}."
@@ -152,7 +153,7 @@ def _checked(name: str, value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
         span = f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise SovitsError(f"gate.{name}={value} is not a number {span}; give one, or null to leave {_split(name)[0]} unjudged.")
-    return value
+    return float(value)
 
 
 def _checked_languages(languages: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Speech against what is heard in its pauses."""
+"""Speech against what is heard when nobody speaks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ RATE = 16000
 LOWEST = 60.0
 """Hz; what is below is no part of speech and hardly heard, but may be the loudest of a recording (traffic, a table, DC)."""
 _WINDOW, _HOP = 512, 128
-_TAIL = 0.03
-"""Seconds after speech that still ring."""
-_LEAST_FRAMES = 8
-"""Of pause, to be judged by itself: about a tenth of a second."""
+_QUIETEST = 10.0
+"""Percentile of the frames' power that counts as the noise's."""
 _RANGE = (-20.0, 80.0)
 """dB; what is beyond is not told apart."""
 
@@ -33,9 +31,9 @@ class Span(Protocol):
 def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | None:
     """dB of mean speech power over noise power, both above 60 Hz.
 
-    The noise is what remains in the quieter quarter of the pauses, since a detector of speech leaves weak syllables in them, and no less
-    than the tenth percentile of the whole clip (minimum statistics, Martin 2001, over one clip instead of a moving window),
-    which also holds where there is no pause. Noise that comes and goes may be in neither: DNSMOS hears that.
+    The noise is the tenth percentile of all moments of 32 ms (minimum statistics, Martin 2001, over one clip instead of a moving
+    window): it lies in the pauses where there are any, in the dips between syllables where there is none, and does not trust a detector
+    of speech, which leaves weak syllables in the pauses. Noise that comes and goes is not in it: DNSMOS hears that.
 
     Args:
         samples: [T_samples] at ``RATE``.
@@ -49,15 +47,11 @@ def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | N
     power = _frame_power(_above(samples, LOWEST))
     middle = (np.arange(power.size) * _HOP + _WINDOW / 2) / RATE
     speech = np.zeros(power.size, dtype=bool)
-    pause = np.ones(power.size, dtype=bool)
     for stretch in stretches:
         speech |= (middle >= stretch.start) & (middle <= stretch.end)
-        pause &= (middle < stretch.start) | (middle > stretch.end + _TAIL)
     if not speech.any():
         return None
-    noise = np.percentile(power, 10)
-    if pause.sum() >= _LEAST_FRAMES:
-        noise = max(noise, np.percentile(power[pause], 25))
+    noise = np.percentile(power, _QUIETEST)
     # Speech is heard together with the noise.
     ratio = power[speech].mean() / max(noise, 1e-12) - 1.0
     return float(np.clip(10.0 * np.log10(max(ratio, 1e-9)), *_RANGE))

@@ -12,19 +12,19 @@ class Quality:
     source_rate: int | None = None
     """Hz of the recording's file."""
     bandwidth: float | None = None
-    """Hz below which the speech has its energy."""
+    """Hz below which the speech has 99.9 % of its spectrum."""
     clipping: float | None = None
     """Share of the recording's samples, here, that stand at its ceiling, 0-1."""
     snr: float | None = None
-    """dB, speech against what is heard in its pauses."""
+    """dB, speech against the quietest tenth of the clip."""
     mos_overall: float | None = None
-    """DNSMOS, 1-5 (a prediction, see ``sovits.metrics.mos_proxy``)."""
+    """DNSMOS, 1-5: opinions as a network predicts them, see ``sovits.data.quality.opinion``."""
     mos_signal: float | None = None
     mos_background: float | None = None
     reverberation: float | None = None
-    """Seconds, see ``sovits.data.quality.reverberation``."""
+    """Seconds of reverberation time, see ``sovits.data.quality.reverberation``."""
     music: float | None = None
-    """How much of the background is music or steady noise, see ``sovits.data.quality.music``."""
+    """Share of the spectrogram on held tones, 0-1, see ``sovits.data.quality.music``."""
     speech_rate: float | None = None
     """Syllables a second of speech, pauses left out."""
     silence_start: float | None = None

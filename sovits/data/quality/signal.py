@@ -12,7 +12,7 @@ import numpy as np
 from sovits.audio.waveform import resample
 from sovits.data.quality.music import held_tones
 from sovits.data.quality.noise import RATE, Span, signal_to_noise
-from sovits.data.quality.opinion import ShortDnsmos
+from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.quality import Quality
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.spectra import power_spectra
@@ -22,7 +22,7 @@ _VERSION = 1
 """Of the measures: another one makes all clips be judged again."""
 _FLAT_RUN = 3
 """Samples at the ceiling in a row that a wave does not make by itself."""
-_BANDWIDTH_SHARE = 0.99
+_BANDWIDTH_SHARE = 0.999
 _BANDWIDTH_WINDOW = 0.032
 """Seconds."""
 
@@ -32,13 +32,13 @@ class SignalJudge:
 
     Args:
         mos: whether DNSMOS is asked: by far the slowest measure, and the best at noise that comes and goes.
-        mos_seconds: of the clip's middle that DNSMOS hears, 2-9.
+        mos_seconds: of the clip's middle that DNSMOS hears at most, 1-9. Fewer save time (27 ms of a core each) and miss noise.
     """
 
-    def __init__(self, mos: bool = True, mos_seconds: float = 4.0) -> None:
+    def __init__(self, mos: bool = True, mos_seconds: float = 9.0) -> None:
         self.mos = mos
         self.mos_seconds = mos_seconds
-        self._scorer = ShortDnsmos(mos_seconds) if mos else None
+        self._scorer = LengthwiseDnsmos(mos_seconds) if mos else None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def clipped_share(samples: np.ndarray) -> float:
 
 
 def bandwidth(samples: np.ndarray, sample_rate: int, stretches: Sequence[Span]) -> float | None:
-    """Hz below which 99 % of the speech's spectrum lies, each moment weighted alike, so that an s counts as much as a vowel.
+    """Hz below which 99.9 % of the speech's spectrum lies, each moment weighted alike, so that an s counts as much as a vowel.
 
     Args:
         samples: [T_samples].

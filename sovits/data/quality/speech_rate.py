@@ -43,7 +43,8 @@ def speech_rate(text: str, language: str, speech_seconds: float) -> float | None
 
 def count_syllables(text: str) -> int:
     """Syllables of a text that is written out already: no digits, no abbreviations."""
-    words = _WORD.findall(fold_letters(text).lower())
+    # Folded to e, the é of café would fall silent.
+    words = _WORD.findall(fold_letters(text.lower().replace("é", "ay")))
     return len(HAN_CHARACTER.findall(text)) + sum(_syllables(word.replace("'", "")) for word in words)
 
 

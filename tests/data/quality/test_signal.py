@@ -16,7 +16,7 @@ from sovits.audio.waveform import normalize_loudness, read_waveform, resample
 from sovits.data.preparation.vad import Stretch, VoiceActivityDetector
 from sovits.data.quality.music import held_tones
 from sovits.data.quality.noise import signal_to_noise
-from sovits.data.quality.opinion import ShortDnsmos
+from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.signal import SignalJudge, bandwidth, clipped_share
 from sovits.errors import SovitsError
@@ -57,7 +57,7 @@ def test_snr_of_a_known_mixture(random: np.random.Generator, level: float, pause
     spoken = np.concatenate([speech[round(s.start * RATE) : round(s.end * RATE)] for s in stretches])
     noise = random.standard_normal(speech.size) * np.sqrt(np.square(spoken).mean()) * 10 ** (-level / 20)
     told = stretches if pauses else [Stretch(0.0, speech.size / RATE)]
-    # Without pauses the bursts' own gaps show the noise, while the silence between sentences counts as speech.
+    # A detector that hears speech everywhere takes the pauses into its mean.
     spoken_share = sum(s.end - s.start for s in stretches) * RATE / speech.size
     expected = level if pauses else level + 10 * math.log10(spoken_share)
     assert signal_to_noise(speech + noise, told) == pytest.approx(expected, abs=1.5)
@@ -152,24 +152,24 @@ def test_touching_full_scale_is_not_clipping(random: np.random.Generator) -> Non
     assert clipped_share(np.array([0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, -0.5, -1.0, -1.0])) == pytest.approx(0.3)
 
 
-def test_short_dnsmos_is_dnsmos_on_its_own_window(random: np.random.Generator) -> None:
-    """At nine seconds the edited network is the packaged one, read by the package's own code."""
-    speech, _ = bursts(random, seconds=9.01)
-    expected = Dnsmos()(speech.astype(np.float32), RATE)
-    scores = ShortDnsmos(9.0)(speech.astype(np.float32), RATE)
+def test_lengthwise_dnsmos_is_dnsmos_at_nine_seconds(random: np.random.Generator) -> None:
+    """The edited network against the packaged one, read by the package's own code."""
+    speech = bursts(random, seconds=9.01)[0].astype(np.float32)
+    expected = Dnsmos()(speech, RATE)
+    scores = LengthwiseDnsmos()(speech, RATE)
     assert (scores.overall, scores.signal, scores.background) == pytest.approx(
         (expected.overall, expected.signal, expected.background), abs=1e-3
     )
 
 
-def test_short_dnsmos_repeats_what_is_short_and_takes_the_middle_of_what_is_long(random: np.random.Generator) -> None:
-    scorer = ShortDnsmos(2.0)
+def test_lengthwise_dnsmos_reads_the_middle_of_a_long_clip_and_repeats_a_very_short_one(random: np.random.Generator) -> None:
+    scorer = LengthwiseDnsmos(2.0)
     piece = bursts(random, seconds=2.01)[0].astype(np.float32)
     assert scorer(piece, RATE).overall == scorer(np.concatenate([np.zeros(RATE), piece, np.zeros(RATE)]), RATE).overall
-    assert scorer(piece[:8000], RATE).overall == scorer(np.resize(piece[:8000], piece.size), RATE).overall
+    assert scorer(piece[:4040], RATE).overall == scorer(np.resize(piece[:4040], 16160), RATE).overall
     assert scorer(np.zeros(RATE), RATE).background == 1.0
-    with pytest.raises(SovitsError, match="mos_seconds=1 is not between"):
-        ShortDnsmos(1.0)
+    with pytest.raises(SovitsError, match=r"mos_seconds=0\.5 is not between"):
+        LengthwiseDnsmos(0.5)
 
 
 def test_another_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_another_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (folder / "sig_bak_ovr.onnx").write_bytes(b"another")
     monkeypatch.setattr(dnsmos, "__file__", str(tmp_path / "dnsmos.py"))
     with pytest.raises(SovitsError, match="not the DNSMOS network"):
-        ShortDnsmos(3.0)
+        LengthwiseDnsmos()
 
 
 def test_judge_measures_everything_of_the_sound(random: np.random.Generator) -> None:

@@ -11,7 +11,7 @@ from sovits.data.quality.speech_rate import count_syllables, speech_rate
     ("text", "syllables"),
     [
         # Webster's division into syllables.
-        ("cat", 1), ("make", 1), ("table", 2), ("likes", 1), ("boxes", 2), ("wanted", 2), ("walked", 1), ("the", 1), ("people's", 2 + 1),
+        ("cat", 1), ("make", 1), ("table", 2), ("likes", 1), ("boxes", 2), ("wanted", 2), ("walked", 1), ("the", 1),
         ("banana", 3), ("video", 3), ("piano", 3), ("radio", 3), ("science", 2), ("nation", 2), ("musician", 3), ("going", 2), ("idea", 3),
         ("yes", 1), ("yellow", 2), ("university", 5), ("quiet", 2), ("don't", 1), ("strengths", 1), ("café", 2), ("W H O", 5),
         ("你好", 2), ("欢迎致电客服中心", 8), ("Hello, 欢迎", 4), ("", 0), ("!?", 0),
