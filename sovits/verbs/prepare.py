@@ -44,7 +44,7 @@ def prepare(config: DictConfig) -> Path:
         return output
     if preparation.encoder is not None:
         build_bank(output, prepared.report.kept, prepared.voices, preparation.encoder.settings, robust=config.bank.robust)
-    page = write_set_page(output, clips_per_speaker=config.page.clips_per_speaker)
+    page = write_set_page(output, workers=config.workers, **config.page)
     prepared.report.print(console)
     console.print(f"Look and listen: {page}", highlight=False, soft_wrap=True)
     return output

@@ -30,7 +30,7 @@ _LEAST = 0.1
 def held_tones(samples: np.ndarray, stretches: Sequence[Span]) -> float | None:
     """Share of the spectrogram (110-7500 Hz) that lies on tones held for 0.3 s or longer.
 
-    Clean speech has up to 0.005 (held vowels), speech over music at 10 dB about 0.007, at 0 dB 0.01. Noise without tones adds nothing.
+    Clean speech has 0.002, at most 0.0097 of 436 clips (held vowels); over music at 5 dB it has 0.012 in the middle, over noise 0.003.
 
     Args:
         samples: [T_samples] at 16 kHz.
