@@ -33,6 +33,7 @@ class Measure:
 MEASURES = (
     Measure("duration", "duration", "s", "length of the clip"),
     Measure("snr", "SNR", "dB", "speech against what is heard in its pauses; more is better", 0),
+    Measure("rumble", "rumble", "dB", "what is below 60 Hz, against the speech; less is better", 0),
     Measure("mos_overall", "MOS", "", "predicted opinion of the whole, 1 to 5 (DNSMOS)", 2),
     Measure("mos_signal", "MOS speech", "", "predicted opinion of the voice alone, 1 to 5", 2),
     Measure("mos_background", "MOS background", "", "predicted opinion of the background, 1 to 5", 2),

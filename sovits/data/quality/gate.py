@@ -38,6 +38,9 @@ _LIMITS = {
     "bandwidth_min": _Limit("nothing above {:.0f} Hz", "use the recording from before it was sent by telephone or compressed"),
     "clipping_max": _Limit("{:.3%} of the samples cut off at the ceiling", "lower the recording level and record it again", _SHARE),
     "snr_min": _Limit("{:.1f} dB of speech over noise", "record in a quieter place or nearer to the microphone", (-20.0, 80.0)),
+    "rumble_max": _Limit(
+        "rumble below 60 Hz at {:.1f} dB of the speech", "shield the microphone from wind, traffic and hands", (-80.0, 20.0)
+    ),
     "mos_overall_min": _Limit("DNSMOS {:.2f} on the whole", "listen to it, and record it again if it sounds bad", _OPINION),
     "mos_signal_min": _Limit("DNSMOS {:.2f} for the speech", "look for distortion or a bad connection, and record it again", _OPINION),
     "mos_background_min": _Limit(

@@ -44,11 +44,8 @@ def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | N
     """
     if not stretches or samples.size < _WINDOW:
         return None
-    power = _frame_power(_above(samples, LOWEST))
-    middle = (np.arange(power.size) * _HOP + _WINDOW / 2) / RATE
-    speech = np.zeros(power.size, dtype=bool)
-    for stretch in stretches:
-        speech |= (middle >= stretch.start) & (middle <= stretch.end)
+    power = _frame_power(_filtered(samples, "highpass"))
+    speech = _speech(power.size, stretches)
     if not speech.any():
         return None
     noise = np.percentile(power, _QUIETEST)
@@ -57,18 +54,51 @@ def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | N
     return float(np.clip(10.0 * np.log10(max(ratio, 1e-9)), *_RANGE))
 
 
-def _above(samples: np.ndarray, hertz: float) -> np.ndarray:
+def rumble_level(samples: np.ndarray, stretches: Sequence[Span]) -> float | None:
+    """dB of all power below 60 Hz over mean speech power above it: traffic, wind, a hand at the microphone.
+
+    A voice has next to nothing there, so that this hears what comes and goes under the speech, where the quietest moments do not tell.
+
+    Args:
+        samples: [T_samples] at ``RATE``.
+        stretches: of speech.
+
+    Returns:
+        dB, held between -80 and 20; ``None`` without speech or for less than a window (32 ms).
+    """
+    if not stretches or samples.size < _WINDOW:
+        return None
+    power = _frame_power(_filtered(samples, "highpass"))
+    speech = _speech(power.size, stretches)
+    if not speech.any() or not power[speech].mean() > 0:
+        return None
+    low = np.square(_filtered(samples, "lowpass")).mean()
+    return float(np.clip(10.0 * np.log10(max(low / power[speech].mean(), 1e-12)), -_RANGE[1], -_RANGE[0]))
+
+
+def _speech(frames: int, stretches: Sequence[Span]) -> np.ndarray:
+    """Which of the frames of ``_frame_power`` lie in speech, by their middle."""
+    middle = (np.arange(frames) * _HOP + _WINDOW / 2) / RATE
+    speech = np.zeros(frames, dtype=bool)
+    for stretch in stretches:
+        speech |= (middle >= stretch.start) & (middle <= stretch.end)
+    return speech
+
+
+def _filtered(samples: np.ndarray, kind: str) -> np.ndarray:
+    """What is above, or below, ``LOWEST``."""
     from scipy.signal import sosfiltfilt
 
     # Odd extension at the ends, so that an offset rings at neither.
-    return sosfiltfilt(_high_pass(hertz), samples.astype(np.float64), padlen=min(RATE // 4, samples.size - 1))
+    return sosfiltfilt(_filter(kind), samples.astype(np.float64), padlen=min(RATE // 4, samples.size - 1))
 
 
 @cache
-def _high_pass(hertz: float) -> np.ndarray:
+def _filter(kind: str) -> np.ndarray:
     from scipy.signal import butter
 
-    return butter(2, hertz, "highpass", fs=RATE, output="sos")
+    # Steeper downwards: the lowest voices begin at 70 Hz.
+    return butter(4 if kind == "lowpass" else 2, LOWEST, kind, fs=RATE, output="sos")
 
 
 def _frame_power(samples: np.ndarray) -> np.ndarray:

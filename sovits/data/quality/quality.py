@@ -17,6 +17,8 @@ class Quality:
     """Share of the recording's samples, here, that stand at its ceiling, 0-1."""
     snr: float | None = None
     """dB, speech against the quietest tenth of the clip."""
+    rumble: float | None = None
+    """dB of all that is below 60 Hz against the speech above it, see ``sovits.data.quality.noise``."""
     mos_overall: float | None = None
     """DNSMOS, 1-5: opinions as a network predicts them, see ``sovits.data.quality.opinion``."""
     mos_signal: float | None = None

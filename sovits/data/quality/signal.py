@@ -11,14 +11,14 @@ import numpy as np
 
 from sovits.audio.waveform import resample
 from sovits.data.quality.music import held_tones
-from sovits.data.quality.noise import RATE, Span, signal_to_noise
+from sovits.data.quality.noise import RATE, Span, rumble_level, signal_to_noise
 from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.quality import Quality
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.spectra import power_spectra
 from sovits.errors import SovitsError
 
-_VERSION = 1
+_VERSION = 2
 """Of the measures: another one makes all clips be judged again."""
 _FLAT_RUN = 3
 """Samples at the ceiling in a row that a wave does not make by itself."""
@@ -62,6 +62,7 @@ class SignalJudge:
         quality = Quality(
             bandwidth=_rounded(bandwidth(samples, sample_rate, stretches), 0),
             snr=_rounded(signal_to_noise(narrow, stretches), 2),
+            rumble=_rounded(rumble_level(narrow, stretches), 2),
             reverberation=_rounded(reverberation_time(narrow), 3),
             music=_rounded(held_tones(narrow, stretches), 5),
         )

@@ -64,7 +64,7 @@ def test_a_wrong_text_is_less_certain_and_disagrees(judgement: Judgement) -> Non
 def test_only_the_vocabulary_can_be_written() -> None:
     model = openai_whisper.load_model(str(CHECKPOINT))
     tokenizer = get_tokenizer(True, language="en", task="transcribe")
-    known = {tokenizer.encode(" " + word)[0] for word in WORDS + FIRST_WORDS} | {*tokenizer.encode(".,")}
+    known = {tokenizer.encode(" " + word)[0] for word in WORDS + FIRST_WORDS} | {*tokenizer.encode("."), *tokenizer.encode(",")}
     random = np.random.default_rng(0)
     noise = (0.05 * random.standard_normal(48000)).astype(np.float32)
     mel = openai_whisper.log_mel_spectrogram(openai_whisper.pad_or_trim(noise))

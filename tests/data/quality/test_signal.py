@@ -15,7 +15,7 @@ from scipy.signal import butter, fftconvolve, sosfiltfilt
 from sovits.audio.waveform import normalize_loudness, read_waveform, resample
 from sovits.data.preparation.vad import Stretch, VoiceActivityDetector
 from sovits.data.quality.music import held_tones
-from sovits.data.quality.noise import signal_to_noise
+from sovits.data.quality.noise import rumble_level, signal_to_noise
 from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.signal import SignalJudge, bandwidth, clipped_share
@@ -68,6 +68,24 @@ def test_snr_ignores_what_is_below_speech(random: np.random.Generator) -> None:
     noisy = speech + 0.002 * random.standard_normal(speech.size)
     rumble = 0.3 * np.sin(2 * np.pi * 12 * np.arange(speech.size) / RATE) + 0.2
     assert signal_to_noise(noisy + rumble, stretches) == pytest.approx(signal_to_noise(noisy, stretches), abs=1.0)
+
+
+@pytest.mark.parametrize("level", [-10.0, -3.0, 5.0, 12.0])
+def test_rumble_is_measured_against_the_speech(random: np.random.Generator, level: float) -> None:
+    speech, stretches = bursts(random)
+    spoken = np.concatenate([speech[round(s.start * RATE) : round(s.end * RATE)] for s in stretches])
+    hum = np.sqrt(2 * np.square(spoken).mean()) * 10 ** (level / 20) * np.sin(2 * np.pi * 25 * np.arange(speech.size) / RATE)
+    assert rumble_level(speech + hum, stretches) == pytest.approx(level, abs=1.0)
+
+
+def test_rumble_is_neither_a_low_voice_nor_silence() -> None:
+    time = np.arange(3 * RATE) / RATE
+    voice = np.sum([np.sin(2 * np.pi * 80 * harmonic * time) / harmonic for harmonic in range(1, 30)], axis=0)
+    low = rumble_level(voice, [Stretch(0.5, 2.5)])
+    assert low is not None
+    assert low < -15.0
+    assert rumble_level(voice, []) is None
+    assert rumble_level(np.zeros(RATE), [Stretch(0.0, 1.0)]) is None
 
 
 def test_snr_without_speech_or_noise(random: np.random.Generator) -> None:
