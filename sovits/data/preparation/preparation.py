@@ -21,7 +21,7 @@ from sovits.data.preparation.clip_maker import ClipMaker, left_out
 from sovits.data.preparation.clip_voices import ClipVoices
 from sovits.data.preparation.content_cache import ContentCache, file_hash
 from sovits.data.preparation.listening import Listener
-from sovits.data.preparation.outcome import Outcome
+from sovits.data.preparation.outcome import Note, Outcome
 from sovits.data.preparation.outcome_cache import OutcomeCache
 from sovits.data.preparation.remembering import RememberingTranscriber
 from sovits.data.preparation.report import PreparationReport
@@ -116,7 +116,7 @@ class Preparation:
                 kept=tuple(split_by_content(kept, self.validation_share, self.test_share, self.seed)),
                 quarantined=tuple(sorted(quarantined, key=lambda utterance: utterance.id)),
                 omissions=tuple(omission for outcome in outcomes for omission in outcome.omissions),
-                notes=tuple(note for outcome in outcomes for note in outcome.notes),
+                notes=(*(note for outcome in outcomes for note in outcome.notes), *self._misspelt(utterances)),
                 limits=self.gate.limits,
                 recordings=len(recordings),
                 reused=reused,
@@ -204,6 +204,10 @@ class Preparation:
         scarce = {speaker: total for speaker, total in seconds.items() if total < self.min_speaker_seconds}
         every = [u if u.reasons or u.speaker not in scarce else replace(u, reasons=(self._too_little(u.speaker, scarce),)) for u in judged]
         return [u for u in every if not u.reasons], [u for u in every if u.reasons]
+
+    def _misspelt(self, utterances: Sequence[Utterance]) -> list[Note]:
+        names = self.gate.unmatched(utterance.id for utterance in utterances)
+        return [Note(f"gate.keep or gate.refuse: {name}", "", "no clip is called so") for name in names]
 
     def _too_little(self, speaker: str, seconds: dict[str, float]) -> Reason:
         found = f"speaker {speaker} has only {seconds[speaker]:.1f} s of usable speech"

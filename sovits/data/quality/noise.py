@@ -42,15 +42,11 @@ def signal_to_noise(samples: np.ndarray, stretches: Sequence[Span]) -> float | N
     Returns:
         dB, held between -20 and 80; ``None`` without speech or for less than a window (32 ms).
     """
-    if not stretches or samples.size < _WINDOW:
+    power, speech = _power(samples, stretches)
+    if speech is None:
         return None
-    power = _frame_power(_filtered(samples, "highpass"))
-    speech = _speech(power.size, stretches)
-    if not speech.any():
-        return None
-    noise = np.percentile(power, _QUIETEST)
     # Speech is heard together with the noise.
-    ratio = power[speech].mean() / max(noise, 1e-12) - 1.0
+    ratio = speech / max(np.percentile(power, _QUIETEST), 1e-12) - 1.0
     return float(np.clip(10.0 * np.log10(max(ratio, 1e-9)), *_RANGE))
 
 
@@ -66,23 +62,23 @@ def rumble_level(samples: np.ndarray, stretches: Sequence[Span]) -> float | None
     Returns:
         dB, held between -80 and 20; ``None`` without speech or for less than a window (32 ms).
     """
-    if not stretches or samples.size < _WINDOW:
-        return None
-    power = _frame_power(_filtered(samples, "highpass"))
-    speech = _speech(power.size, stretches)
-    if not speech.any() or not power[speech].mean() > 0:
+    _, speech = _power(samples, stretches)
+    if not speech:
         return None
     low = np.square(_filtered(samples, "lowpass")).mean()
-    return float(np.clip(10.0 * np.log10(max(low / power[speech].mean(), 1e-12)), -_RANGE[1], -_RANGE[0]))
+    return float(np.clip(10.0 * np.log10(max(low / speech, 1e-12)), -_RANGE[1], -_RANGE[0]))
 
 
-def _speech(frames: int, stretches: Sequence[Span]) -> np.ndarray:
-    """Which of the frames of ``_frame_power`` lie in speech, by their middle."""
-    middle = (np.arange(frames) * _HOP + _WINDOW / 2) / RATE
-    speech = np.zeros(frames, dtype=bool)
+def _power(samples: np.ndarray, stretches: Sequence[Span]) -> tuple[np.ndarray, float | None]:
+    """Power above 60 Hz [T_frames] of every moment, and its mean in speech; ``None`` without speech, or for less than a window."""
+    if not stretches or samples.size < _WINDOW:
+        return np.zeros(0), None
+    power = _frame_power(_filtered(samples, "highpass"))
+    middle = (np.arange(power.size) * _HOP + _WINDOW / 2) / RATE
+    speech = np.zeros(power.size, dtype=bool)
     for stretch in stretches:
         speech |= (middle >= stretch.start) & (middle <= stretch.end)
-    return speech
+    return power, float(power[speech].mean()) if speech.any() else None
 
 
 def _filtered(samples: np.ndarray, kind: str) -> np.ndarray:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import pytest
 
 from sovits.audio.waveform import read_waveform, write_waveform
 from sovits.data.manifest import QUARANTINE_NAME, Manifest, Utterance
+from sovits.data.quality.gate import Gate
 from sovits.data.quality.quality import Reason
 from sovits.errors import SovitsError
 from tests.preparing import names, preparation, prepare
@@ -26,6 +27,9 @@ class GateOf:
 
     def __call__(self, utterance: Utterance) -> tuple[Reason, ...]:
         return (Reason("snr", "3.0 dB of speech over noise: record it again"),) if self.refuses(utterance) else ()
+
+    def unmatched(self, ids: Iterable[str]) -> list[str]:
+        return []
 
 
 class PitchEncoder:
@@ -65,6 +69,14 @@ def test_another_gate_judges_again_without_cutting_again(recordings: Path, tmp_p
     assert report.reused == report.recordings
     assert Manifest.load(tmp_path / "set").speakers == ["alice", "bruno", "mei"]
     assert Manifest.load(tmp_path / "set", QUARANTINE_NAME).utterances == ()
+
+
+def test_a_researcher_overrules_the_gate_by_name_and_is_told_of_names_that_are_nobody_s(recordings: Path, tmp_path: Path) -> None:
+    gate = Gate(reverberation_max=0.001, keep=["alice/*", "mei/mei_01"], refuse=["alice/alice_02", "bruno/typo"])
+    report = prepare(recordings, tmp_path / "set", gate=gate)
+    assert [u.id for u in report.kept] == ["alice/alice_01", "alice/alice_03", "alice/alice_04", "mei/mei_01"]
+    assert "alice/alice_02" in [u.id for u in report.quarantined if u.reasons[0].measure == "refuse"]
+    assert [(note.recording, note.note) for note in report.notes] == [("gate.keep or gate.refuse: bruno/typo", "no clip is called so")]
 
 
 def test_strict_refuses_a_quarantine(recordings: Path, tmp_path: Path) -> None:
