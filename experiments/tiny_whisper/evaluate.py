@@ -125,7 +125,7 @@ def draw_figure(found: Judgement, path: Path) -> None:
     bins = np.arange(-200, 201, 10)
     for name, errors in (("transcribed", found.heard_errors), ("known text, aligned", found.aligned_errors)):
         left.hist(np.clip(np.asarray(errors) * 1000, -200, 200), bins, histtype="step", linewidth=1.5, label=name)
-    left.set(xlabel="Whisper's word boundary minus espeak-ng's (ms; the outermost bars hold all beyond)", ylabel="boundaries")
+    left.set(xlabel="error of the word boundary (ms; outermost: all beyond)", ylabel="boundaries")
     left.axvspan(-80, 80, color="0.9", zorder=0, label="80 ms")
     left.legend()
     for kind, values in found.confidences.items():
@@ -139,7 +139,7 @@ def main() -> None:
     """Reads the command line, prints the tables and draws the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--sentences", type=int, default=120, help="of voices heard in training; half as many of others")
+    parser.add_argument("--sentences", type=int, default=80, help="of voices heard in training; half as many of others")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figure", type=Path, default=CHECKPOINT.with_name("boundary_errors.png"))
     arguments = parser.parse_args()

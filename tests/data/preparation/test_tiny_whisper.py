@@ -24,9 +24,8 @@ from sovits.data.preparation.transcription import WhisperTranscriber
 
 @pytest.fixture(scope="module")
 def judgement() -> Judgement:
-    """40 unseen sentences, four to a window."""
-    windows = draw_windows(SEEN_VOICES, 10, seed=100, sentences=4, seconds=30)
-    assert sum(len(window.sentences) for window in windows) == 40
+    """10 unseen sentences, each alone: Whisper always hears 30 s, and takes seconds for each."""
+    windows = draw_windows(SEEN_VOICES, 10, seed=100)
     return judge(WhisperTranscriber(str(CHECKPOINT)), windows, wrong=["another sentence"])
 
 
@@ -40,16 +39,25 @@ def test_the_checkpoint_is_small_and_openai_whisper_s_own() -> None:
     assert settings == {"checkpoint": hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest(), "language": None}
 
 
-def test_unseen_sentences_are_written_down(judgement: Judgement) -> None:
-    assert judgement.words > 200
-    assert judgement.word_error_rate < 0.05
-    assert set(judgement.languages) == {"en"}
-
-
-def test_word_boundaries_are_espeak_s(judgement: Judgement) -> None:
-    for errors in (judgement.heard_errors, judgement.aligned_errors):
-        assert len(errors) > 400
+def assert_heard_well(found: Judgement) -> None:
+    """The bars: less than 5 % of the words wrong, word boundaries within 80 ms in the middle."""
+    assert found.word_error_rate < 0.05
+    assert set(found.languages) == {"en"}
+    for errors in (found.heard_errors, found.aligned_errors):
+        assert len(errors) > 0.9 * 2 * found.words
         assert np.median(np.abs(errors)) <= 0.08
+
+
+def test_unseen_sentences_are_written_down_and_timed(judgement: Judgement) -> None:
+    assert judgement.words > 50
+    assert_heard_well(judgement)
+
+
+@pytest.mark.slow
+def test_forty_unseen_sentences_are_written_down_and_timed() -> None:
+    found = judge(WhisperTranscriber(str(CHECKPOINT)), draw_windows(SEEN_VOICES, 40, seed=100))
+    assert found.words > 200
+    assert_heard_well(found)
 
 
 def test_a_wrong_text_is_less_certain_and_disagrees(judgement: Judgement) -> None:
