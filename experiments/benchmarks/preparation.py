@@ -2,7 +2,7 @@
 
     python experiments/benchmarks/preparation.py                                 generated speech
     python experiments/benchmarks/preparation.py --recordings DIR --metadata FILE    your own
-    python experiments/benchmarks/preparation.py --long-hours 2 --whisper experiments/tiny_whisper/tiny_whisper.pt
+    python experiments/benchmarks/preparation.py --long-hours 3
 
 Every figure is seconds of audio per second of wall time, the median of the rounds with the slowest and the fastest.
 """
@@ -26,13 +26,16 @@ from hydra.utils import instantiate
 
 from sovits.audio.waveform import read_waveform
 from sovits.cli import config_directory
+from sovits.data.corpora.folders import Folders
 from sovits.data.corpora.recording import Recording
 from sovits.data.demo import generate_demo
 from sovits.data.preparation.preparation import Preparation
 from sovits.data.quality.gate import Gate
 
-PAUSE = 0.7
-"""Seconds between two recordings of the long file."""
+PAUSE = 0.8
+"""Seconds between two sentences of the long file."""
+RATE = 22050
+"""Hz of the long file."""
 
 
 def main() -> None:
@@ -72,42 +75,40 @@ def one_round(found: list[Recording], seconds: float, output: Path, workers: int
 
 
 def long_recording(folder: Path, arguments: argparse.Namespace) -> None:
-    """Hours in one file: speed, and the most memory the process ever held."""
-    sounds = [read_waveform(recording.path, 22050) for recording in recordings(folder, arguments)]
-    path = folder / "long" / "reader" / "book.flac"
-    path.parent.mkdir(parents=True)
-    hours, pause = 0.0, np.zeros(round(PAUSE * 22050), np.float32)
-    with soundfile.SoundFile(path, "w", 22050, 1) as file:
-        while hours < arguments.long_hours:
-            for sound in sounds:
-                file.write(np.concatenate([sound, pause]))
-                hours += (len(sound) + len(pause)) / 22050 / 3600
-    del sounds
+    """Hours in one file with its transcript, and without DNSMOS and voices: speed, and the most memory the process ever held."""
+    demo = generate_demo(folder / "demo", speakers=["alice"]) / "alice"
+    spoken = [
+        (read_waveform(path, RATE), path.with_suffix(".txt").read_text(encoding="utf-8").strip()) for path in sorted(demo.glob("*.wav"))
+    ]
+    # A comma may be a pause as long as one between sentences.
+    spoken = [(sound, text) for sound, text in spoken if "," not in text]
+    path, text, seconds = folder / "book.flac", "", 0.0
+    with soundfile.SoundFile(path, "w", RATE, 1) as file:
+        while seconds < 3600 * arguments.long_hours:
+            for sound, sentence in spoken:
+                file.write(np.concatenate([sound, np.zeros(round(PAUSE * RATE), np.float32)]))
+                text += f"{sentence} "
+                seconds += len(sound) / RATE + PAUSE
     before = peak_megabytes()
-    with_whisper = replace(preparation(f"whisper.model={arguments.whisper}"), workers=arguments.workers)
-    recording = Recording(path, "reader/book.flac", "reader", "book")
+    quick = replace(preparation("judge.mos=false", "encoder=none", "gate=off"), workers=arguments.workers)
     began = time.perf_counter()
-    prepared = with_whisper.run([recording], folder / "set")
+    prepared = quick.run([Recording(path, "alice/book.flac", "alice", "book", text, "sidecar:book.txt", "en")], folder / "set")
     elapsed = time.perf_counter() - began
     assert prepared is not None
-    clips = len(prepared.report.kept) + len(prepared.report.quarantined)
-    print(f"{hours:.2f} hours in one file, {path.stat().st_size / 1e6:.0f} MB, transcribed with {Path(arguments.whisper).name}")
-    print(f"{clips} clips, {hours * 3600 / elapsed:.1f} x real time")
-    print(f"at most {peak_megabytes():.0f} MB of memory, {before:.0f} of them before it began")
+    report = prepared.report
+    print(f"{seconds / 3600:.2f} hours in one file of {path.stat().st_size / 1e6:.0f} MB")
+    print(f"{len(report.kept)} clips, {len(report.omissions)} left out")
+    print(f"{seconds / elapsed:.0f} x real time; at most {peak_megabytes():.0f} MB of memory, {before:.0f} of them before it began")
 
 
 def preparation(*overrides: str) -> Preparation:
     """What `sovits prepare` would run."""
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        config = compose("prepare", overrides=list(overrides))
-    transcriber = instantiate(config.whisper) if config.whisper.model is not None else None
-    return instantiate(config.preparation, transcriber=transcriber)
+        return instantiate(compose("prepare", overrides=list(overrides)).preparation)
 
 
 def recordings(folder: Path, arguments: argparse.Namespace) -> list[Recording]:
     """Those given, or the demo's."""
-    from sovits.data.corpora.folders import Folders
-
     root = arguments.recordings or generate_demo(folder / "demo")
     found = Folders(root, metadata=arguments.metadata).find()
     return [recording for recording in found if recording.problem is None][: arguments.limit]
@@ -127,11 +128,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, help="threads (default: one for each core)")
     parser.add_argument("--long-hours", type=float, help="measure one long file instead")
-    parser.add_argument("--whisper", type=Path, help="checkpoint that transcribes the long file")
-    arguments = parser.parse_args()
-    if arguments.long_hours is not None and arguments.whisper is None:
-        parser.error("--long-hours needs --whisper FILE: without word times a long file cannot be cut")
-    return arguments
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
