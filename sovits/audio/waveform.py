@@ -105,7 +105,8 @@ def normalize_loudness(samples: np.ndarray, sample_rate: int, lufs: float) -> np
         return samples.astype(np.float32)
     # Measured at full scale: the standard's absolute gate at -70 LUFS would otherwise drop a very quiet recording.
     scaled = samples.astype(np.float64) / peak
-    block = min(LOUDNESS_BLOCK, len(samples) / sample_rate)
+    # Just below the clip's own length: rounded, it could come out longer than the clip.
+    block = min(LOUDNESS_BLOCK, float(np.nextafter(len(samples) / sample_rate, 0.0)))
     loudness = pyloudnorm.Meter(sample_rate, block_size=block).integrated_loudness(scaled)
     gain = min(10 ** ((lufs - loudness) / 20), PEAK) if np.isfinite(loudness) else PEAK
     return (scaled * gain).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
@@ -36,7 +37,7 @@ def write_if_changed(path: Path, text: str) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("page.partial")
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
     partial.write_bytes(data)
     partial.replace(path)
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sovits.data.corpora.recording import select_speakers
 from sovits.data.demo import generate_demo
+from sovits.data.preparation.disk import disk_trouble
 from sovits.data.preparation.preparation import Preparation
 from sovits.data.preparation.sharding import Shard
 from sovits.errors import SovitsError
@@ -42,9 +43,10 @@ def prepare(config: DictConfig) -> Path:
     if prepared is None:
         console.print(f"Part {shard.index} of {shard.count} is done; the last one to end makes the set in {output}.", highlight=False)
         return output
-    if preparation.encoder is not None:
-        build_bank(output, prepared.report.kept, prepared.voices, preparation.encoder.settings, robust=config.bank.robust)
-    page = write_set_page(output, workers=config.workers, **config.page)
+    with disk_trouble(output):
+        if preparation.encoder is not None:
+            build_bank(output, prepared.report.kept, prepared.voices, preparation.encoder.settings, robust=config.bank.robust)
+        page = write_set_page(output, workers=config.workers, **config.page)
     prepared.report.print(console)
     console.print(f"Look and listen: {page}", highlight=False, soft_wrap=True)
     return output

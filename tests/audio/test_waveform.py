@@ -138,6 +138,14 @@ def test_a_clip_shorter_than_the_standard_s_block_is_leveled_too() -> None:
     assert np.abs(short).max() == pytest.approx(10 ** (-19.99 / 20), rel=0.05)
 
 
+@pytest.mark.parametrize(("samples", "sample_rate"), [(13, 22050), (52, 44100), (2007, 16000), (2007, 8000), (56, 24000), (1, 16000)])
+def test_a_short_clip_of_any_length_is_leveled(samples: int, sample_rate: int) -> None:
+    """Most of these lengths in seconds, times the rate, come out above the length by rounding."""
+    leveled = normalize_loudness(np.full(samples, 0.01, np.float32), sample_rate, -23.0)
+    assert leveled.shape == (samples,)
+    assert 0 < np.abs(leveled).max() <= PEAK * 1.0001
+
+
 def test_an_unknown_suffix_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SovitsError, match=r"a\.m4a.*must end in"):
         write_waveform(tmp_path / "a.m4a", tone(300, 1, 16000), 16000)

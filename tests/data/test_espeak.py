@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import builtins
 import ctypes
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -92,14 +92,7 @@ def test_what_cannot_be_spoken_is_named(espeak: Espeak) -> None:
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *arguments: object) -> object:
-        if name == "espeakng_loader":
-            raise ImportError(name)
-        return real(name, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(SovitsError, match=r'espeak-ng is not installed; `pip install "sovits\[espeak\]"`'), open_espeak():
         pass
 

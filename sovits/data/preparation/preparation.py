@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from sovits.data.manifest import QUARANTINE_NAME, Manifest, Utterance
 from sovits.data.preparation.clip_maker import ClipMaker, left_out
 from sovits.data.preparation.clip_voices import ClipVoices
 from sovits.data.preparation.content_cache import ContentCache, file_hash
+from sovits.data.preparation.disk import disk_trouble
 from sovits.data.preparation.listening import Listener
 from sovits.data.preparation.outcome import Note, Outcome
 from sovits.data.preparation.outcome_cache import OutcomeCache
@@ -98,7 +96,7 @@ class Preparation:
             SovitsError: nothing usable, a missing model, a full disk, or with ``strict`` anything left out.
         """
         began = time.monotonic()
-        with _disk_trouble(output):
+        with disk_trouble(output):
             output.mkdir(parents=True, exist_ok=True)
             cache = OutcomeCache(output, self._settings())
             if shard is not None and shard.count > 1:
@@ -245,19 +243,3 @@ def _size(recording: Recording) -> float:
         return max(recording.path.stat().st_size, 1.0)
     except OSError:
         return 1.0
-
-
-@contextmanager
-def _disk_trouble(output: Path) -> Iterator[None]:
-    """Says plainly that the set cannot be written; what is done by then stays, and the next run goes on from there."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
-            raise
-        where = error.filename or output
-        room = f"; {shutil.disk_usage(output).free / 1e6:.0f} MB are free" if output.exists() else ""
-        raise SovitsError(
-            f"The set {output} cannot be written ({where}: {error.strerror}{room}); make room or choose another output=DIR and run "
-            "the same command again: what is done is kept."
-        ) from error
