@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from sovits.audio.spectrogram import MelSpectrogram, log_compress
 from sovits.modules.discriminators import Verdict
-from sovits.modules.layers.masking import masked_mean
 from sovits.modules.synthesizer import SynthesizerOutput
+from sovits.ranks import mean_over_ranks
 
 
 def discriminator_loss(real: list[Verdict], synthetic: list[Verdict]) -> Tensor:
@@ -27,12 +27,13 @@ def adversarial_loss(synthetic: list[Verdict]) -> Tensor:
 
 def feature_matching_loss(real: list[Verdict], synthetic: list[Verdict]) -> Tensor:
     """Mean absolute difference of every discriminator layer (Larsen et al. 2016), relative to the size of the real features."""
-    terms = []
+    distances, sizes = [], []
     for (_, real_features), (_, synthetic_features) in zip(real, synthetic, strict=True):
         for expected, features in zip(real_features, synthetic_features, strict=True):
             expected = expected.detach().float()
-            terms.append(F.l1_loss(features.float(), expected) / expected.abs().mean().clamp_min(1e-6))
-    return torch.stack(terms).mean()
+            distances.append(F.l1_loss(features.float(), expected))
+            sizes.append(expected.abs().mean())
+    return (torch.stack(distances) / mean_over_ranks(torch.stack(sizes)).clamp_min(1e-6)).mean()
 
 
 def kl_loss(output: SynthesizerOutput) -> Tensor:
@@ -41,13 +42,17 @@ def kl_loss(output: SynthesizerOutput) -> Tensor:
     squared = (output.prior_latent - output.prior_mean) ** 2 * (-2 * prior_log_std).exp()
     # The 0.5 is the expectation of the posterior's own quadratic term, which its sample would only make noisier.
     divergence = prior_log_std - posterior_log_std - 0.5 + 0.5 * squared
-    return masked_mean(divergence, output.frame_mask) * divergence.shape[1]
+    return (divergence * output.frame_mask).sum() / mean_over_ranks(output.frame_mask.sum()).clamp_min(1)
 
 
 def duration_loss(output: SynthesizerOutput) -> Tensor:
-    """Mean squared error of log frames against the alignment (FastSpeech, Ren et al. 2019)."""
-    aligned = output.alignment.sum(-1).clamp_min(1e-6).log() * output.text_mask.squeeze(1)
-    return masked_mean(((output.log_durations - aligned) ** 2).unsqueeze(1), output.text_mask)
+    """The duration predictor's penalty for each phone: nats of a stochastic one, squared error of log frames of the other."""
+    return output.duration_penalty.sum() / mean_over_ranks(output.text_mask.sum()).clamp_min(1)
+
+
+def speaker_consistency(synthetic: Tensor, real: Tensor) -> Tensor:
+    """One minus the cosine of two voices [B, E] (YourTTS, Casanova et al. 2022, equation 1, shifted to be 0 at best)."""
+    return (1 - F.cosine_similarity(synthetic.float(), real.float(), dim=-1)).mean()
 
 
 class MultiScaleMelLoss(nn.Module):

@@ -19,8 +19,10 @@ from sovits.modules import (
     FrameRateDecoder,
     PosteriorEncoder,
     SemanticEncoder,
+    SpeakerClassifier,
     Synthesizer,
     TextEncoder,
+    TrainedSpeakerEncoder,
 )
 from sovits.text.encoding import EncodedText, TextBatch
 from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
@@ -29,22 +31,30 @@ from sovits.training.optimisation import WarmUpCosine
 SAMPLE_RATE, N_FFT, HOP, N_MELS, EMBEDDING = 8000, 256, 64, 20, 192
 
 
-def tiny_synthesizer(n_speakers: int = 2, semantic: bool = True) -> Synthesizer:
-    """Every part of a synthesizer, a few channels wide."""
+def tiny_mels() -> MelSpectrogram:
+    """What all tiny networks read."""
+    return MelSpectrogram(SAMPLE_RATE, N_FFT, HOP, N_MELS)
+
+
+def tiny_synthesizer(semantic: bool = True, **changes: Any) -> Synthesizer:
+    """Every part of a synthesizer, a few channels wide; ``changes`` replaces parts."""
     architecture = {
         "model_type": "gpt_neo", "vocab_size": 60, "hidden_size": 8, "num_layers": 1, "num_heads": 2,
         "attention_types": [[["global"], 1]], "max_position_embeddings": 16, "intermediate_size": 16,
     }  # fmt: skip
-    return Synthesizer(
-        text_encoder=TextEncoder(50, 6, 3, 8, 16, 32, 2, 1, 3, 0.1, 8 if semantic else 0),
-        posterior_encoder=PosteriorEncoder(N_MELS, 8, 16, 5, 2, EMBEDDING),
-        flow=Flow(8, 16, 5, 2, 2, EMBEDDING),
-        duration_predictor=DurationPredictor(16, 16, 3, 0.1, EMBEDDING),
-        decoder=FrameRateDecoder(8, HOP, [2], 16, 32, 2, EMBEDDING),
-        segment_frames=8,
-        semantic_encoder=SemanticEncoder(None, architecture, trainable=True, max_length=16) if semantic else None,
-        speaker_encoder=EcapaSpeakerEncoder(N_MELS, n_speakers, EMBEDDING, channels=(16, 16, 16, 16, 48), attention_channels=8),
-    )
+    parts: dict[str, Any] = {
+        "text_encoder": TextEncoder(50, 6, 3, 8, 16, 32, 2, 1, 3, 0.1, 8 if semantic else 0),
+        "posterior_encoder": PosteriorEncoder(N_MELS, 8, 16, 5, 2, EMBEDDING),
+        "flow": Flow(8, 16, 5, 2, 2, EMBEDDING),
+        "duration_predictor": DurationPredictor(16, 16, 3, 0.1, EMBEDDING),
+        "decoder": FrameRateDecoder(8, HOP, [2], 16, 32, 2, EMBEDDING),
+        "segment_frames": 8,
+        "semantic_encoder": SemanticEncoder(None, architecture, trainable=True, max_length=16) if semantic else None,
+        "speaker_encoder": TrainedSpeakerEncoder(
+            tiny_mels(), EcapaSpeakerEncoder(N_MELS, EMBEDDING, channels=(16, 16, 16, 16, 48), attention_channels=8)
+        ),
+    }
+    return Synthesizer(**parts | changes)
 
 
 def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> VoiceTraining:
@@ -52,7 +62,8 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> Vo
     settings: dict[str, Any] = {
         "synthesizer": tiny_synthesizer(),
         "discriminators": Discriminators((2, 3), (4, 8), (256,), 4),
-        "mel_spectrogram": MelSpectrogram(SAMPLE_RATE, N_FFT, HOP, N_MELS),
+        "mel_spectrogram": tiny_mels(),
+        "posterior_spectrogram": tiny_mels(),
         "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
         "weights": dict.fromkeys(GENERATOR_LOSSES, 1.0),
         "generator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
@@ -61,6 +72,7 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> Vo
         "clip_norm": 10.0,
         "carried_config": {},
         "speakers": ["ana", "bo"],
+        "speaker_classifier": SpeakerClassifier(EMBEDDING, 2),
     }
     return VoiceTraining(**{**settings, "steps": steps, "adversary_from": adversary_from, **changes})
 

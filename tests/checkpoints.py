@@ -7,10 +7,15 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
+from sovits.voice.checkpoint import FORMAT
 from tests.builders import EMBEDDING, HOP, N_FFT, N_MELS, SAMPLE_RATE
 
+MELS: dict[str, Any] = {
+    "_target_": "sovits.audio.spectrogram.MelSpectrogram", "sample_rate": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP, "n_mels": N_MELS,
+}  # fmt: skip
 CONFIG: dict[str, Any] = {
-    "audio": {"sample_rate": SAMPLE_RATE, "n_fft": N_FFT, "hop_length": HOP, "n_mels": N_MELS, "f_min": 0.0, "f_max": None},
+    "mel_spectrogram": MELS,
+    "posterior_spectrogram": MELS,
     "text": {
         "_target_": "sovits.text.TextFrontEnd",
         "english": {"_target_": "sovits.text.EnglishLetters"},
@@ -52,8 +57,11 @@ CONFIG: dict[str, Any] = {
             "filter_channels": 32, "n_layers": 2, "speaker_channels": EMBEDDING,
         },
         "speaker_encoder": {
-            "_target_": "sovits.modules.EcapaSpeakerEncoder", "n_mels": N_MELS, "n_speakers": 2, "embedding_size": EMBEDDING,
-            "channels": [16, 16, 16, 16, 48], "attention_channels": 8,
+            "_target_": "sovits.modules.TrainedSpeakerEncoder", "spectrogram": MELS,
+            "encoder": {
+                "_target_": "sovits.modules.EcapaSpeakerEncoder", "n_mels": N_MELS, "embedding_size": EMBEDDING,
+                "channels": [16, 16, 16, 16, 48], "attention_channels": 8,
+            },
         },
     },
 }  # fmt: skip
@@ -65,5 +73,5 @@ def tiny_checkpoint() -> dict[str, Any]:
     synthesizer = instantiate(CONFIG["model"], _convert_="all")
     weights = {f"synthesizer.{name}": weight for name, weight in synthesizer.state_dict().items()}
     bank = {name: torch.nn.functional.normalize(torch.randn(EMBEDDING), dim=0) for name in ("ana", "bo")}
-    carried = {"format": 1, "config": CONFIG, "speakers": ["ana", "bo"], "speaker_bank": bank, "generator_step": 7}
+    carried = {"format": FORMAT, "config": CONFIG, "speakers": ["ana", "bo"], "speaker_bank": bank, "generator_step": 7}
     return {"state_dict": weights | {"discriminators.x": torch.zeros(3)}, "sovits": carried, "optimizer_states": [], "global_step": 14}

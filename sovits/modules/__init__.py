@@ -5,9 +5,14 @@ from sovits.modules.discriminators import Discriminators
 from sovits.modules.duration_predictor import DurationPredictor
 from sovits.modules.flow import Flow
 from sovits.modules.posterior_encoder import PosteriorEncoder
-from sovits.modules.semantic_encoder import SemanticEncoder
-from sovits.modules.speaker_encoder import EcapaSpeakerEncoder, SpeakerEncoder
-from sovits.modules.synthesizer import Synthesis, Synthesizer, SynthesizerOutput, SynthesizerTrn
+from sovits.modules.pretrained_speaker_encoder import PretrainedSpeakerEncoder
+from sovits.modules.semantic_encoder import LoraSettings, SemanticEncoder
+from sovits.modules.speaker_classifier import SpeakerClassifier
+from sovits.modules.speaker_encoder import EcapaSpeakerEncoder, SpeakerEncoder, TrainedSpeakerEncoder
+from sovits.modules.speaker_table import SpeakerTable
+from sovits.modules.stochastic_duration import StochasticDurationPredictor
+from sovits.modules.synthesizer import Synthesis, Synthesizer, SynthesizerOutput
+from sovits.modules.synthesizer_trn import SynthesizerTrn
 from sovits.modules.text_encoder import TextEncoder
 
 __all__ = [
@@ -16,13 +21,19 @@ __all__ = [
     "EcapaSpeakerEncoder",
     "Flow",
     "FrameRateDecoder",
+    "LoraSettings",
     "PosteriorEncoder",
+    "PretrainedSpeakerEncoder",
     "SemanticEncoder",
+    "SpeakerClassifier",
     "SpeakerEncoder",
+    "SpeakerTable",
+    "StochasticDurationPredictor",
     "Synthesis",
     "Synthesizer",
     "SynthesizerOutput",
     "SynthesizerTrn",
     "TextEncoder",
+    "TrainedSpeakerEncoder",
     "UpsamplingDecoder",
 ]

@@ -5,36 +5,54 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from sovits.errors import SovitsError
 from sovits.modules.layers.inverse_stft import InverseStftHead
+from sovits.modules.layers.masking import masked, upsampled
 from sovits.modules.layers.normalization import ChannelNorm, leaky
 from sovits.modules.layers.resblock import ConvNeXtBlock, ResidualBlock
 
 
-def remaining_hop(hop_length: int, upsample_rates: Sequence[int]) -> int:
+def remaining_hop(hop_length: int, upsample_rates: Sequence[int], inverse_stft_hop: int | None = None) -> int:
     """Samples that the inverse STFT must cover for each upsampled feature frame.
 
+    Args:
+        hop_length: samples a latent frame stands for.
+        upsample_rates: what the layers before it multiply the frames by.
+        inverse_stft_hop: what it must be, 1 for no inverse STFT; None takes whatever is left.
+
     Raises:
-        SovitsError: the product of the rates does not divide ``hop_length``.
+        SovitsError: rates and hop do not multiply to ``hop_length``.
     """
     product = math.prod(upsample_rates)
+    rates = " * ".join(map(str, upsample_rates)) or "1"
     if product < 1 or hop_length % product:
-        rates = " * ".join(map(str, upsample_rates))
         raise SovitsError(
-            f"upsample_rates give {rates} = {product}, which does not divide hop_length={hop_length}: "
-            "choose rates whose product divides the hop (the inverse-STFT head covers the rest), or change audio.hop_length."
+            f"model.decoder.upsample_rates give {rates} = {product}, which does not divide audio.hop_length={hop_length}: "
+            "choose rates whose product divides the hop (the inverse-STFT head covers the rest), or change the hop."
         )
-    return hop_length // product
+    left = hop_length // product
+    if inverse_stft_hop not in (None, left):
+        raise SovitsError(
+            f"model.decoder.upsample_rates give {rates} = {product}, with model.decoder.inverse_stft_hop={inverse_stft_hop} "
+            f"{product * inverse_stft_hop} samples a frame, but audio.hop_length={hop_length}: choose rates whose product is "
+            f"{hop_length / inverse_stft_hop:g}, or inverse_stft_hop=null (it becomes {left})."
+        )
+    return left
+
+
+def speaker_shift(speaker: nn.Linear, speaker_embedding: Tensor) -> Tensor:
+    """A projection of the voice [B, E] that is added to every frame: [B, C, 1]."""
+    return speaker(speaker_embedding).unsqueeze(-1)
 
 
 class UpsamplingDecoder(nn.Module):
     """HiFi-GAN's upsampling residual stacks, ended by an inverse STFT over the remaining factor (iSTFTNet, Kaneko et al. 2022).
 
-    Where the rates already multiply to the hop there is nothing left to cover, and a plain convolution ends the stack as in HiFi-GAN.
+    Where the rates already multiply to the hop there is nothing left to cover, and a plain convolution ends the stack as in HiFi-GAN
+    (Kong et al. 2020).
 
     Args:
         inter_channels: latent channels.
@@ -44,6 +62,7 @@ class UpsamplingDecoder(nn.Module):
         resblock_kernel_sizes: one residual block per size at every rate, averaged.
         resblock_dilations: dilations inside each of those blocks.
         speaker_channels: size of the speaker embedding, added at the input.
+        inverse_stft_hop: samples the inverse STFT covers, 1 for none (HiFi-GAN); None for whatever the rates leave.
     """
 
     def __init__(
@@ -55,6 +74,7 @@ class UpsamplingDecoder(nn.Module):
         resblock_kernel_sizes: Sequence[int],
         resblock_dilations: Sequence[Sequence[int]],
         speaker_channels: int,
+        inverse_stft_hop: int | None = None,
     ) -> None:
         super().__init__()
         if len(resblock_kernel_sizes) != len(resblock_dilations):
@@ -62,9 +82,11 @@ class UpsamplingDecoder(nn.Module):
                 f"resblock_kernel_sizes has {len(resblock_kernel_sizes)} entries and resblock_dilations {len(resblock_dilations)}; "
                 "give each block both."
             )
+        self.inter_channels = inter_channels
+        self.speaker_channels = speaker_channels
         self.hop_length = hop_length
         self.upsample_rates = list(upsample_rates)
-        factor = remaining_hop(hop_length, upsample_rates)
+        factor = remaining_hop(hop_length, upsample_rates, inverse_stft_hop)
         self.input = weight_norm(nn.Conv1d(inter_channels, upsample_initial_channel, 7, padding=3))
         self.speaker = nn.Linear(speaker_channels, upsample_initial_channel)
         channels = [upsample_initial_channel // 2**stage for stage in range(len(upsample_rates) + 1)]
@@ -81,13 +103,22 @@ class UpsamplingDecoder(nn.Module):
         )
         self.head = InverseStftHead(channels[-1], 4 * factor, factor) if factor > 1 else WaveformHead(channels[-1])
 
-    def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
-        """[B, inter_channels, T_frames], mask [B, 1, T_frames], speaker [B, E] -> [B, 1, T_frames * hop_length] in float32."""
-        hidden = self.input(latent * mask) + self.speaker(speaker_embedding).unsqueeze(-1)
+    def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """Latents -> waveform.
+
+        Args:
+            latent: [B, inter_channels, T_frames].
+            mask: [B, 1, T_frames]; None where all frames are real.
+            speaker_embedding: [B, E].
+
+        Returns:
+            [B, 1, T_frames * hop_length] in float32.
+        """
+        hidden = self.input(masked(latent, mask)) + speaker_shift(self.speaker, speaker_embedding)
         for rate, upsample, blocks in zip(self.upsample_rates, self.upsamples, self.blocks, strict=True):
-            hidden = upsample(leaky(hidden) * mask)
-            mask = mask.repeat_interleave(rate, dim=-1)
-            hidden = torch.stack([block(hidden, mask) for block in blocks]).mean(0)  # type: ignore[attr-defined]
+            hidden = upsample(masked(leaky(hidden), mask))
+            mask = upsampled(mask, rate)
+            hidden = sum(block(hidden, mask) for block in blocks) / len(blocks)  # type: ignore[arg-type, attr-defined, misc]
         return self.head(leaky(hidden), mask)
 
 
@@ -98,9 +129,9 @@ class WaveformHead(nn.Module):
         super().__init__()
         self.output = nn.Conv1d(channels, 1, 7, padding=3, bias=False)
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, T_samples], mask [B, 1, T_samples] -> [B, 1, T_samples]."""
-        return self.output(features * mask).float().tanh() * mask
+        return masked(self.output(masked(features, mask)).float().tanh(), mask)
 
 
 class FrameRateDecoder(nn.Module):
@@ -127,6 +158,8 @@ class FrameRateDecoder(nn.Module):
         speaker_channels: int,
     ) -> None:
         super().__init__()
+        self.inter_channels = inter_channels
+        self.speaker_channels = speaker_channels
         self.hop_length = hop_length
         self.factor = math.prod(upsample_rates)
         hop = remaining_hop(hop_length, upsample_rates)
@@ -136,10 +169,19 @@ class FrameRateDecoder(nn.Module):
         self.output_norm = ChannelNorm(channels)
         self.head = InverseStftHead(channels, 4 * hop, hop, kernel_size=1)
 
-    def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
-        """[B, inter_channels, T_frames], mask [B, 1, T_frames], speaker [B, E] -> [B, 1, T_frames * hop_length] in float32."""
-        hidden = self.input_norm(self._spread(self.input(latent * mask)))
-        mask = mask.repeat_interleave(self.factor, dim=-1)
+    def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """Latents -> waveform.
+
+        Args:
+            latent: [B, inter_channels, T_frames].
+            mask: [B, 1, T_frames]; None where all frames are real.
+            speaker_embedding: [B, E].
+
+        Returns:
+            [B, 1, T_frames * hop_length] in float32.
+        """
+        hidden = self.input_norm(self._spread(self.input(masked(latent, mask))))
+        mask = upsampled(mask, self.factor)
         for block in self.blocks:
             hidden = block(hidden, mask, speaker_embedding)
         return self.head(self.output_norm(hidden), mask)

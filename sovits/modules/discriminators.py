@@ -45,6 +45,31 @@ class PeriodDiscriminator(nn.Module):
         return _judge(hidden, self.convolutions, self.output)
 
 
+class ScaleDiscriminator(nn.Module):
+    """Sees the waveform through long grouped convolutions, at its own rate or a lower one (MelGAN, Kumar et al. 2019; VITS uses one).
+
+    Args:
+        halvings: times the audio is averaged down to half its rate first.
+        channels: widths of the layers; all but the first divide by four, as each group reads four channels.
+    """
+
+    def __init__(self, halvings: int, channels: Sequence[int], use_spectral_norm: bool) -> None:
+        super().__init__()
+        self.halvings = halvings
+        norm = _norm(use_spectral_norm)
+        self.convolutions = nn.ModuleList([norm(nn.Conv1d(1, channels[0], 15, padding=7))])
+        for narrow, wide in pairwise(channels):
+            self.convolutions.append(norm(nn.Conv1d(narrow, wide, 41, 4, padding=20, groups=max(1, narrow // 4))))
+        self.convolutions.append(norm(nn.Conv1d(channels[-1], channels[-1], 5, padding=2)))
+        self.output = norm(nn.Conv1d(channels[-1], 1, 3, padding=1))
+
+    def forward(self, audio: Tensor) -> Verdict:
+        """[B, 1, T_samples] -> logits [B, N] and feature maps."""
+        for _ in range(self.halvings):
+            audio = F.avg_pool1d(audio, 4, 2, padding=2)
+        return _judge(audio, self.convolutions, self.output)
+
+
 class SpectrogramDiscriminator(nn.Module):
     """Sees the complex spectrogram at one resolution, each band with its own convolutions (Descript codec, Kumar et al. 2023)."""
 
@@ -104,7 +129,7 @@ def _judge(hidden: Tensor, convolutions: nn.ModuleList, output: nn.Module) -> Ve
 
 
 class Discriminators(nn.Module):
-    """Multi-period and multi-resolution discriminators, judged together.
+    """Several discriminators, judged together: multi-period with multi-resolution ones (the default), or with multi-scale ones (VITS).
 
     Args:
         periods: one :class:`PeriodDiscriminator` each; coprime, so that they see different samples.
@@ -112,22 +137,35 @@ class Discriminators(nn.Module):
         n_ffts: one :class:`SpectrogramDiscriminator` each.
         spectrogram_channels: width of those.
         bands: lower edges of the frequency bands as a share of half the sample rate.
+        scales: how many :class:`ScaleDiscriminator`, each at half the rate of the one before.
+        scale_channels: widths of their layers.
         use_spectral_norm: spectral instead of weight norm (Miyato et al. 2018); on small sets it can collapse modes.
+
+    Raises:
+        SovitsError: nothing to judge with, or bands too narrow.
     """
 
     def __init__(
         self,
         periods: Sequence[int],
         period_channels: Sequence[int],
-        n_ffts: Sequence[int],
-        spectrogram_channels: int,
+        n_ffts: Sequence[int] = (),
+        spectrogram_channels: int = 32,
         bands: Sequence[float] = (0.0, 0.1, 0.25, 0.5, 0.75),
+        scales: int = 0,
+        scale_channels: Sequence[int] = (16, 64, 256, 1024, 1024),
         use_spectral_norm: bool = False,
     ) -> None:
         super().__init__()
+        if not (periods or n_ffts or scales):
+            raise SovitsError(
+                "discriminators.periods, n_ffts and scales are all empty: give one of them something, or switch the adversary off "
+                "with training.weights.adversarial=0 training.weights.feature_matching=0."
+            )
         self.judges = nn.ModuleList(
             [
                 *(PeriodDiscriminator(period, period_channels, use_spectral_norm) for period in periods),
+                *(ScaleDiscriminator(halvings, scale_channels, use_spectral_norm) for halvings in range(scales)),
                 *(SpectrogramDiscriminator(n_fft, spectrogram_channels, bands, use_spectral_norm) for n_fft in n_ffts),
             ]
         )

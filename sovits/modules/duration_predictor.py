@@ -1,7 +1,8 @@
-"""How many frames each phone lasts."""
+"""How many frames each phone lasts, as one best guess."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from sovits.modules.layers.normalization import ChannelNorm, same_padding
@@ -12,6 +13,7 @@ class DurationPredictor(nn.Module):
 
     def __init__(self, hidden_channels: int, filter_channels: int, kernel_size: int, dropout: float, speaker_channels: int) -> None:
         super().__init__()
+        self.hidden_channels = hidden_channels
         self.speaker = nn.Linear(speaker_channels, hidden_channels)
         padding = same_padding(kernel_size)
         self.convolutions = nn.ModuleList(
@@ -24,8 +26,38 @@ class DurationPredictor(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Conv1d(filter_channels, 1, 1)
 
-    def forward(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
-        """[B, C, T_text], mask [B, 1, T_text], speaker [B, E] -> log frames [B, T_text], zero outside the mask."""
+    @property
+    def speaker_channels(self) -> int:
+        """Size of the speaker embedding."""
+        return self.speaker.in_features
+
+    def forward(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, durations: Tensor) -> Tensor:
+        """Squared error of the log frames, summed over each text's phones.
+
+        Args:
+            hidden: [B, C, T_text].
+            mask: [B, 1, T_text].
+            speaker_embedding: [B, E].
+            durations: whole frames of every phone [B, T_text].
+
+        Returns:
+            [B] in float32.
+        """
+        aligned = durations.float().clamp_min(1e-6).log()
+        return ((self._log_frames(hidden, mask, speaker_embedding) - aligned) ** 2 * mask.squeeze(1)).sum(1)
+
+    def predict(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        speaker_embedding: Tensor,
+        noise_scale: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise_scale`` and ``generator`` have no say."""
+        return self._log_frames(hidden, mask, speaker_embedding)
+
+    def _log_frames(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
         hidden = hidden + self.speaker(speaker_embedding).unsqueeze(-1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             hidden = self.dropout(norm(convolution(hidden * mask).relu()))

@@ -40,6 +40,8 @@ class Flow(nn.Module):
         super().__init__()
         if channels % 2:
             raise SovitsError(f"The flow splits its channels in halves, but inter_channels={channels} is odd; make it even.")
+        self.channels = channels
+        self.speaker_channels = speaker_channels
         self.steps = nn.ModuleList(CouplingStep(channels, hidden_channels, kernel_size, n_layers, speaker_channels) for _ in range(n_steps))
 
     def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class PosteriorEncoder(nn.Module):
         super().__init__()
         self.spec_channels = spec_channels
         self.inter_channels = inter_channels
+        self.speaker_channels = speaker_channels
         self.input = nn.Conv1d(spec_channels, hidden_channels, 1)
         self.wavenet = WaveNet(hidden_channels, kernel_size, n_layers, speaker_channels, dilation_rate)
         self.output = nn.Conv1d(hidden_channels, 2 * inter_channels, 1)

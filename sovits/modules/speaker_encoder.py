@@ -1,34 +1,31 @@
-"""How to say it: a clip -> a fixed-size, L2-normalised voice."""
+"""Who to sound like: a clip -> a fixed-size, L2-normalised voice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier
-from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
+from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sovits.audio.spectrogram import log_compress
+from sovits.audio.spectrogram import MelSpectrogram, log_compress
 from sovits.errors import SovitsError
+from sovits.modules.speaker_classifier import SpeakerClassifier
+from sovits.modules.speaker_conditioning import check_embedding_size, readable_clips
 
-SMALLEST, LARGEST = 192, 512
 MIN_FRAMES = 16
 """Shorter clips are repeated up to this length: ECAPA's dilated convolutions mirror up to 8 frames at the edges."""
 
 
 class EcapaSpeakerEncoder(nn.Module):
-    """ECAPA-TDNN (Desplanques et al. 2020; speechbrain's network) with an additive-angular-margin head (Deng et al. 2019).
+    """ECAPA-TDNN (Desplanques et al. 2020; speechbrain's network) on mel spectrograms.
 
     Args:
         n_mels: mel bands of the input.
-        n_speakers: classes of the training head.
         embedding_size: 192 to 512; larger ones memorise the few clips of a few-shot set.
         channels: widths of the five blocks; the last is a multiple of 3 x the others' in the paper.
         attention_channels: width of the attentive statistics pooling.
-        margin: angle in radians added to the right class.
-        scale: of the cosines before the softmax.
 
     Raises:
         SovitsError: ``embedding_size`` is outside 192-512.
@@ -37,19 +34,12 @@ class EcapaSpeakerEncoder(nn.Module):
     def __init__(
         self,
         n_mels: int,
-        n_speakers: int,
         embedding_size: int = 256,
         channels: Sequence[int] = (512, 512, 512, 512, 1536),
         attention_channels: int = 128,
-        margin: float = 0.2,
-        scale: float = 30.0,
     ) -> None:
         super().__init__()
-        if not SMALLEST <= embedding_size <= LARGEST:
-            raise SovitsError(
-                f"model.speaker_encoder.embedding_size={embedding_size} is outside {SMALLEST}-{LARGEST}: "
-                "smaller ones blur voices, larger ones memorise the few training clips; choose one inside."
-            )
+        check_embedding_size(embedding_size)
         self.n_mels = n_mels
         self.embedding_size = embedding_size
         self.network = ECAPA_TDNN(
@@ -59,20 +49,18 @@ class EcapaSpeakerEncoder(nn.Module):
             attention_channels=attention_channels,
             se_channels=attention_channels,
         )
-        self.classifier = Classifier(embedding_size, out_neurons=n_speakers)
-        self.margin_loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin=margin, scale=scale))
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Power mel spectrograms [B, n_mels, T] or [B, 1, n_mels, T], all of one length -> [B, embedding_size] of norm 1.
+        """Power mel spectrograms [B, n_mels, T_frames] or [B, 1, n_mels, T_frames], all of one length -> [B, E] of norm 1.
 
         The logarithm and the mean normalisation over time happen inside, so loudness and channel colour do not matter.
 
         Raises:
-            SovitsError: another number of dimensions or mel bands.
+            SovitsError: another number of dimensions or mel bands, or no frames.
         """
         if mels.dim() == 4 and mels.shape[1] == 1:
             mels = mels.squeeze(1)
-        if mels.dim() != 3 or mels.shape[1] != self.n_mels:
+        if mels.dim() != 3 or mels.shape[1] != self.n_mels or not mels.shape[2]:
             raise SovitsError(f"The speaker encoder takes mels [B, {self.n_mels}, T] or [B, 1, {self.n_mels}, T], not {list(mels.shape)}.")
         if self.training and len(mels) == 1:
             # Batch statistics need two clips: a lone one is read as its two halves.
@@ -85,11 +73,6 @@ class EcapaSpeakerEncoder(nn.Module):
         centred = log_mels - log_mels.mean(-1, keepdim=True)
         return self.network(centred.transpose(1, 2)).squeeze(1).float()
 
-    def classification_loss(self, embeddings: Tensor, speakers: Tensor) -> Tensor:
-        """AAM-softmax loss of [B, embedding_size] against speaker ids [B] -> scalar."""
-        cosines = self.classifier(embeddings.unsqueeze(1))
-        return self.margin_loss(cosines, speakers.unsqueeze(1))
-
 
 def _halves(mels: Tensor) -> tuple[Tensor, Tensor]:
     half = mels.shape[-1] // 2
@@ -97,7 +80,43 @@ def _halves(mels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class SpeakerEncoder(EcapaSpeakerEncoder):
-    """:class:`EcapaSpeakerEncoder` at the paper's size, with its argument called ``out_channels``."""
+    """:class:`EcapaSpeakerEncoder` at the paper's size, with its argument called ``out_channels`` and its training head inside."""
 
     def __init__(self, n_mels: int = 80, n_speakers: int = 10_000, out_channels: int = 256) -> None:
-        super().__init__(n_mels, n_speakers, out_channels)
+        super().__init__(n_mels, out_channels)
+        self.classifier = SpeakerClassifier(out_channels, n_speakers)
+
+
+class TrainedSpeakerEncoder(nn.Module):
+    """Reads a voice from a waveform with an encoder that is trained together with the synthesizer.
+
+    See :class:`~sovits.modules.speaker_conditioning.SpeakerConditioning`; differentiable in the waveform.
+
+    Args:
+        spectrogram: waveforms -> power mels.
+        encoder: power mels -> voices.
+
+    Raises:
+        SovitsError: the two differ in their number of mel bands.
+    """
+
+    zero_shot = True
+
+    def __init__(self, spectrogram: MelSpectrogram, encoder: EcapaSpeakerEncoder) -> None:
+        super().__init__()
+        if spectrogram.n_mels != encoder.n_mels:
+            raise SovitsError(
+                f"model.speaker_encoder reads {encoder.n_mels} mel bands, but its spectrogram makes {spectrogram.n_mels}; "
+                "set both n_mels to one number."
+            )
+        self.spectrogram = spectrogram
+        self.encoder = encoder
+        self.embedding_size = encoder.embedding_size
+
+    def forward(self, references: Tensor | None, speakers: Tensor | None = None) -> Tensor:
+        """Waveforms [B, T_samples] in [-1, 1] at the spectrogram's rate -> voices [B, E] of norm 1; ``speakers`` have no say.
+
+        Raises:
+            SovitsError: there are no waveforms, or they have another shape.
+        """
+        return self.encoder(self.spectrogram(readable_clips(references, shortest=self.spectrogram.hop_length)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,15 +9,15 @@ from torch import Tensor, nn
 
 from sovits.errors import SovitsError
 from sovits.modules.alignment import durations_to_path, gaussian_log_likelihood, monotonic_alignment
-from sovits.modules.decoder import UpsamplingDecoder
-from sovits.modules.discriminators import Discriminators
+from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
 from sovits.modules.duration_predictor import DurationPredictor
 from sovits.modules.flow import Flow
 from sovits.modules.layers.masking import length_mask
 from sovits.modules.layers.slicing import random_starts, take_slices
 from sovits.modules.posterior_encoder import Posterior, PosteriorEncoder
 from sovits.modules.semantic_encoder import SemanticEncoder
-from sovits.modules.speaker_encoder import EcapaSpeakerEncoder
+from sovits.modules.speaker_conditioning import SpeakerConditioning
+from sovits.modules.stochastic_duration import StochasticDurationPredictor
 from sovits.modules.text_encoder import TextEncoder, TextEncoding
 from sovits.text.encoding import TextBatch
 
@@ -43,8 +42,8 @@ class SynthesizerOutput:
     """[B, C, T_frames]."""
     alignment: Tensor
     """[B, T_text, T_frames] of zeros and ones."""
-    log_durations: Tensor
-    """[B, T_text] predicted log frames."""
+    duration_penalty: Tensor
+    """[B] what the duration predictor is to lower, summed over each text's phones."""
     text_mask: Tensor
     """[B, 1, T_text]."""
     frame_mask: Tensor
@@ -69,7 +68,7 @@ class Synthesizer(nn.Module):
     Args:
         segment_frames: length in frames of the slice that is decoded in training.
         semantic_encoder: None for phones only.
-        speaker_encoder: None where embeddings come from elsewhere.
+        speaker_encoder: how voices are told: a module of :class:`SpeakerConditioning`; None where embeddings come from elsewhere.
 
     Raises:
         SovitsError: parts whose channel counts disagree.
@@ -80,11 +79,11 @@ class Synthesizer(nn.Module):
         text_encoder: TextEncoder,
         posterior_encoder: PosteriorEncoder,
         flow: Flow,
-        duration_predictor: DurationPredictor,
-        decoder: nn.Module,
+        duration_predictor: DurationPredictor | StochasticDurationPredictor,
+        decoder: UpsamplingDecoder | FrameRateDecoder,
         segment_frames: int,
         semantic_encoder: SemanticEncoder | None = None,
-        speaker_encoder: EcapaSpeakerEncoder | None = None,
+        speaker_encoder: SpeakerConditioning | None = None,
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
@@ -95,37 +94,37 @@ class Synthesizer(nn.Module):
         self.segment_frames = segment_frames
         self.semantic_encoder = semantic_encoder
         self.speaker_encoder = speaker_encoder
+        self._check()
 
     @property
     def hop_length(self) -> int:
         """Samples of audio for each latent frame."""
-        return self.decoder.hop_length  # type: ignore[return-value]
+        return self.decoder.hop_length
 
     @property
     def embedding_size(self) -> int:
         """Numbers of a speaker embedding."""
-        return self.duration_predictor.speaker.in_features
+        return self.duration_predictor.speaker_channels
 
-    def forward(self, text: TextBatch, mels: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> SynthesizerOutput:
+    def forward(self, text: TextBatch, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> SynthesizerOutput:
         """One training pass.
 
         Args:
             text: ``B`` texts, none with more phones than its clip has frames.
-            mels: log mel spectrograms [B, n_mels, T_frames].
+            spectrograms: what the posterior encoder reads, log [B, spec_channels, T_frames].
             frame_lengths: [B].
             speaker_embedding: [B, E].
         """
-        frame_mask = length_mask(frame_lengths, mels.shape[-1])
+        frame_mask = length_mask(frame_lengths, spectrograms.shape[-1])
         encoding = self.read(text)
-        posterior = self.posterior_encoder(mels, frame_mask, speaker_embedding)
+        posterior = self.posterior_encoder(spectrograms, frame_mask, speaker_embedding)
         latent = posterior.sample(frame_mask)
         prior_latent = self.flow(latent, frame_mask, speaker_embedding)
         alignment = self._align(prior_latent, encoding, text.lengths, frame_lengths)
         # Durations are learned from the text as it is, without pulling the text encoder towards them.
-        log_durations = self.duration_predictor(encoding.hidden.detach(), encoding.mask, speaker_embedding)
+        duration_penalty = self.duration_predictor(encoding.hidden.detach(), encoding.mask, speaker_embedding, alignment.sum(-1))
         starts = random_starts(frame_lengths, self.segment_frames)
-        latent_slice = take_slices(latent, starts, self.segment_frames)
-        audio = self.decoder(latent_slice, torch.ones_like(latent_slice[:, :1]), speaker_embedding)
+        audio = self.decoder(take_slices(latent, starts, self.segment_frames), None, speaker_embedding)
         return SynthesizerOutput(
             audio=audio,
             slice_starts=starts,
@@ -134,7 +133,7 @@ class Synthesizer(nn.Module):
             prior_mean=encoding.mean.float() @ alignment,
             prior_log_std=encoding.log_std.float() @ alignment,
             alignment=alignment,
-            log_durations=log_durations,
+            duration_penalty=duration_penalty,
             text_mask=encoding.mask,
             frame_mask=frame_mask,
         )
@@ -144,11 +143,15 @@ class Synthesizer(nn.Module):
         semantic = self.semantic_encoder(text) if self.semantic_encoder is not None else None
         return self.text_encoder(text, semantic)
 
-    def embed_speaker(self, power_mels: Tensor) -> Tensor:
-        """Power mel spectrograms of reference clips [B, n_mels, T] -> voices [B, E] of norm 1."""
+    def embed_speaker(self, references: Tensor | None, speakers: Tensor | None = None) -> Tensor:
+        """Reference clips [B, T_samples] in [-1, 1], or numbers of training speakers [B], whichever it reads -> voices [B, E] of norm 1.
+
+        Raises:
+            SovitsError: it has no speaker encoder, or lacks what it reads.
+        """
         if self.speaker_encoder is None:
             raise SovitsError("This synthesizer has no speaker encoder (model.speaker_encoder is null); pass a speaker embedding.")
-        return self.speaker_encoder(power_mels)
+        return self.speaker_encoder(references, speakers)
 
     @torch.no_grad()
     def _align(self, prior_latent: Tensor, encoding: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
@@ -162,6 +165,7 @@ class Synthesizer(nn.Module):
         speaker_embedding: Tensor,
         *,
         noise_scale: float = 0.667,
+        duration_noise_scale: float = 0.8,
         length_scale: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Synthesis:
@@ -169,11 +173,12 @@ class Synthesizer(nn.Module):
 
         Args:
             noise_scale: standard deviations of the prior that are used; 0 gives the mean.
+            duration_noise_scale: the same of a stochastic duration predictor; 0 gives the most even rhythm.
             length_scale: above 1 speaks slower.
             generator: source of the noise, so that a seed belongs to one request.
         """
         encoding = self.read(text)
-        log_durations = self.duration_predictor(encoding.hidden, encoding.mask, speaker_embedding)
+        log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise_scale, generator)
         frames = (log_durations.exp() * length_scale).clamp(1.0, MAX_FRAMES_PER_PHONE).round() * encoding.mask.squeeze(1)
         frame_lengths = frames.sum(1).long()
         alignment = durations_to_path(frames, int(frame_lengths.max()))
@@ -185,10 +190,10 @@ class Synthesizer(nn.Module):
         return Synthesis(audio, frame_lengths * self.hop_length, frames.long())
 
     @torch.no_grad()
-    def reconstruct(self, mels: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> Tensor:
-        """Log mels [B, n_mels, T_frames] through the mean of the posterior and the decoder -> [B, 1, T_frames * hop_length]."""
-        mask = length_mask(frame_lengths, mels.shape[-1])
-        posterior = self.posterior_encoder(mels, mask, speaker_embedding)
+    def reconstruct(self, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> Tensor:
+        """Log [B, spec_channels, T_frames] through the mean of the posterior and the decoder -> [B, 1, T_frames * hop_length]."""
+        mask = length_mask(frame_lengths, spectrograms.shape[-1])
+        posterior = self.posterior_encoder(spectrograms, mask, speaker_embedding)
         return self.decoder(posterior.mean, mask, speaker_embedding)
 
     def infer(
@@ -215,56 +220,34 @@ class Synthesizer(nn.Module):
         text = TextBatch.from_phones(phones)
         return self.synthesize(text, spk_emb, noise_scale=noise_scale, length_scale=length_scale, generator=generator).audio
 
-
-class SynthesizerTrn(Synthesizer):
-    """A :class:`Synthesizer` from VITS's flat list of sizes, with the adversary it is trained against.
-
-    Args:
-        n_vocab: token ids are below this.
-        spec_channels: bands of the spectrogram the posterior encoder reads.
-        segment_size: frames of a training slice.
-        use_spectral_norm: of the discriminators in ``self.discriminator``.
-        hop_length: samples a frame; the product of ``upsample_rates`` must divide it, an inverse STFT covers the rest.
-        gin_channels: size of the speaker embedding.
-
-    Raises:
-        SovitsError: sizes that do not fit one another, both named.
-    """
-
-    def __init__(
-        self,
-        n_vocab: int,
-        spec_channels: int,
-        segment_size: int,
-        inter_channels: int,
-        hidden_channels: int,
-        upsample_rates: Sequence[int],
-        upsample_initial_channel: int,
-        resblock_kernel_sizes: Sequence[int],
-        use_spectral_norm: bool = False,
-        *,
-        filter_channels: int = 768,
-        n_heads: int = 2,
-        n_layers: int = 6,
-        kernel_size: int = 3,
-        p_dropout: float = 0.1,
-        resblock_dilation_sizes: Sequence[Sequence[int]] | None = None,
-        hop_length: int = 512,
-        gin_channels: int = 256,
-    ) -> None:
-        dilations = resblock_dilation_sizes or [(1, 3, 5)] * len(resblock_kernel_sizes)
-        super().__init__(
-            text_encoder=TextEncoder(
-                n_vocab, 1, 1, inter_channels, hidden_channels, filter_channels, n_heads, n_layers, kernel_size, p_dropout
-            ),
-            posterior_encoder=PosteriorEncoder(spec_channels, inter_channels, hidden_channels, 5, 16, gin_channels),
-            flow=Flow(inter_channels, hidden_channels, 5, 4, 4, gin_channels),
-            duration_predictor=DurationPredictor(hidden_channels, 256, 3, 0.5, gin_channels),
-            decoder=UpsamplingDecoder(
-                inter_channels, hop_length, upsample_rates, upsample_initial_channel, resblock_kernel_sizes, dilations, gin_channels
-            ),
-            segment_frames=segment_size,
+    def _check(self) -> None:
+        """Refuses parts that do not fit one another, by the keys that set them."""
+        inter = self.text_encoder.inter_channels
+        for key, channels in {
+            "model.posterior_encoder.inter_channels": self.posterior_encoder.inter_channels,
+            "model.flow.channels": self.flow.channels,
+            "model.decoder.inter_channels": self.decoder.inter_channels,
+        }.items():
+            _require_equal(key, channels, "model.text_encoder.inter_channels", inter)
+        _require_equal(
+            "model.duration_predictor.hidden_channels",
+            self.duration_predictor.hidden_channels,
+            "model.text_encoder.hidden_channels",
+            self.text_encoder.hidden_channels,
         )
-        self.discriminator = Discriminators(
-            (2, 3, 5, 7, 11), (32, 128, 512, 1024), (2048, 1024, 512), 32, use_spectral_norm=use_spectral_norm
+        voice = ("model.duration_predictor.speaker_channels", self.embedding_size)
+        if self.speaker_encoder is not None:
+            voice = ("the speaker encoder's embedding_size", self.speaker_encoder.embedding_size)
+        for part in ("posterior_encoder", "flow", "duration_predictor", "decoder"):
+            _require_equal(f"model.{part}.speaker_channels", getattr(self, part).speaker_channels, *voice)
+        semantic = self.semantic_encoder.channels if self.semantic_encoder is not None else 0
+        _require_equal(
+            "model.text_encoder.semantic_channels", self.text_encoder.semantic_channels, "the semantic encoder's hidden size", semantic
         )
+        if self.segment_frames < 1:
+            raise SovitsError(f"model.segment_frames={self.segment_frames} leaves nothing to decode; 32 is usual.")
+
+
+def _require_equal(key: str, value: int, other_key: str, other: int) -> None:
+    if value != other:
+        raise SovitsError(f"{key}={value} and {other_key}={other} must be equal; change one of them.")

@@ -1,4 +1,4 @@
-"""Text in, phones and semantic tokens out."""
+"""Text in, phones (or tokens in their place) and semantic tokens out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sovits.text.front_end import TextFrontEnd
 from sovits.text.normalization import normalize
 from sovits.text.phonemes.english import EnglishLetters, EnglishPhonemizer
 from sovits.text.phonemes.mandarin import MandarinPhonemizer
+from sovits.text.token_front_end import TokenFrontEnd
 from sovits.text.tokenization import SemanticTokenizer
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "SemanticTokenizer",
     "TextBatch",
     "TextFrontEnd",
+    "TokenFrontEnd",
     "normalize",
 ]

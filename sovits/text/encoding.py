@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 class EncodedText:
     """One text as ids, every list but ``tokens`` of length ``T_text``.
 
+    Its units are phones, or with :class:`~sovits.text.TokenFrontEnd` tokens; all that reads them calls them phones.
     ``phone_to_token[i]`` is the index in ``tokens`` of the semantic token whose characters phone ``i`` was read from.
     """
 

@@ -6,6 +6,8 @@ writes them, Mandarin ones carry the prefix ``zh:`` (pinyin's *b* is not English
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sovits.errors import SovitsError
 
 PAD = "<pad>"
@@ -70,7 +72,16 @@ def check_sizes(vocabulary: int, tones: int, languages: int) -> None:
         SovitsError: a declared size is smaller than its table.
     """
     for key, declared, table in (("vocabulary", vocabulary, SYMBOLS), ("tones", tones, TONES), ("languages", languages, LANGUAGES)):
-        if declared < len(table):
-            raise SovitsError(
-                f"text.{key}={declared} is smaller than the {len(table)} entries of its table; set text.{key}={len(table)} or more."
-            )
+        check_size(key, declared, table)
+
+
+def check_size(key: str, declared: int, table: Sequence[str]) -> None:
+    """Compares one of them, ``text.<key>``.
+
+    Raises:
+        SovitsError: it is smaller than its table.
+    """
+    if declared < len(table):
+        raise SovitsError(
+            f"text.{key}={declared} is smaller than the {len(table)} entries of its table; set text.{key}={len(table)} or more."
+        )

@@ -19,6 +19,16 @@ class Tokens(NamedTuple):
     """For each character of the text, the index in ``ids`` of the first token that covers it."""
 
 
+class Piece(NamedTuple):
+    """One token and the characters it covers, ``text[start:end]``: also those it holds only some bytes of, or none."""
+
+    id: int
+    start: int
+    end: int
+    unknown: bool
+    """Whether it stands for anything the tokenizer has no token for."""
+
+
 class SemanticTokenizer:
     """Byte-pair tokens of a GPT, with character offsets.
 
@@ -41,13 +51,20 @@ class SemanticTokenizer:
     """Whether it is GPT-2's own, which any machine can rebuild: a checkpoint needs no definition of it."""
 
     @property
+    def name(self) -> str:
+        """For messages."""
+        return self.source or ("GPT-2" if self.is_default else "of the checkpoint")
+
+    @property
     def vocabulary_size(self) -> int:
         """Token ids are below this."""
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+        # Not their number: some vocabularies have gaps.
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
     def to_json(self) -> str:
         """The whole tokenizer; ``SemanticTokenizer(definition=...)`` makes an equal one."""
-        return str(self._tokenizer.to_str())
+        # GPT-2 has the token "${", which a configuration that carries it would take for an interpolation. JSON has another spelling.
+        return str(self._tokenizer.to_str()).replace("${", "$\\u007b")
 
     def __call__(self, text: str) -> Tokens:
         """All tokens of ``text``, uncut and without special ones.
@@ -55,12 +72,21 @@ class SemanticTokenizer:
         Raises:
             SovitsError: the tokenizer makes nothing of the text.
         """
+        pieces = self.pieces(text)
+        return Tokens([piece.id for piece in pieces], _first_covering([(piece.start, piece.end) for piece in pieces], len(text)))
+
+    def pieces(self, text: str) -> list[Piece]:
+        """The same tokens, each with the characters it covers.
+
+        Raises:
+            SovitsError: the tokenizer makes nothing of the text.
+        """
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         if not encoding.ids:
-            raise SovitsError(
-                f"The tokenizer {self.source or 'GPT-2'} makes no token of {text[:40]!r}; choose another model.semantic_encoder.source."
-            )
-        return Tokens(encoding.ids, _first_covering(encoding.offsets, len(text)))
+            raise SovitsError(f"The tokenizer {self.name} makes no token of {text[:40]!r}; choose another model.semantic_encoder.source.")
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        covered = zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
+        return [Piece(number, start, end, token == unknown) for number, token, (start, end) in covered]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "max_length": self.max_length, "definition": None if self.is_default else self.to_json()}

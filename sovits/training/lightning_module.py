@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,16 +13,25 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sovits import losses
-from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.data.batch import Batch
 from sovits.errors import SovitsError
-from sovits.modules.discriminators import Discriminators
+from sovits.modules.discriminators import Discriminators, Verdict
+from sovits.modules.layers.freezing import frozen
 from sovits.modules.layers.masking import masked_mean
 from sovits.modules.layers.slicing import take_slices
+from sovits.modules.speaker_classifier import SpeakerClassifier
 from sovits.modules.synthesizer import Synthesizer, SynthesizerOutput
+from sovits.training.adversary import Adversary
+from sovits.training.guards import check_architecture, check_spectrograms, check_weights, require_sane
+from sovits.training.parallel import GradientAverage
+from sovits.training.parts import freeze_parts
+from sovits.training.rounds import Round, Rounds
 from sovits.voice.checkpoint import FORMAT
 
-GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "adversarial", "feature_matching")
+GENERATOR, DISCRIMINATOR = 0, 1
+"""Places of the players' optimisers and schedules."""
+GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "consistency", "adversarial", "feature_matching")
 
 
 class VoiceTraining(LightningModule):
@@ -30,10 +40,11 @@ class VoiceTraining(LightningModule):
     Args:
         synthesizer: the generator.
         discriminators: the adversary.
-        mel_spectrogram: what the posterior and speaker encoders read.
+        mel_spectrogram: what pictures and validation compare.
+        posterior_spectrogram: what the posterior encoder reads.
         mel_loss: reconstruction of the slice.
-        weights: of each generator loss, under the keys of ``GENERATOR_LOSSES``.
-        generator_optimizer: made from the synthesizer's trainable parameters.
+        weights: of each generator loss, under the keys of ``GENERATOR_LOSSES``; a loss of weight 0 is not computed.
+        generator_optimizer: made from the synthesizer's (and the speaker classifier's) trainable parameters.
         discriminator_optimizer: made from the discriminators' parameters.
         schedule: made from an optimiser, stepped once an update of its player.
         steps: generator steps to train. Lightning's own ``global_step`` counts the discriminator's updates too.
@@ -41,6 +52,14 @@ class VoiceTraining(LightningModule):
         clip_norm: largest gradient norm of each player.
         carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
+        speaker_classifier: the AAM-softmax head of the loss ``speaker``.
+        rounds: which player learns from which batch; None for both from each.
+        loss_limit: a loss above it stops the run.
+        freeze: parts that keep their weights, such as ``synthesizer.text_encoder``; in evaluation mode, without dropout.
+        reuse_real_features: the generator's feature matching compares with the real features of the discriminators' own update, one
+            update older, instead of a fresh pass.
+        share_discriminator_pass: both players learn from one pass of the discriminators, so that the generator meets them one update older.
+        compile: networks are compiled with ``torch.compile`` when training begins; meant for GPUs.
     """
 
     def __init__(
@@ -48,6 +67,7 @@ class VoiceTraining(LightningModule):
         synthesizer: Synthesizer,
         discriminators: Discriminators,
         mel_spectrogram: MelSpectrogram,
+        posterior_spectrogram: MelSpectrogram | LinearSpectrogram,
         mel_loss: nn.Module,
         weights: dict[str, float],
         generator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
@@ -58,13 +78,21 @@ class VoiceTraining(LightningModule):
         clip_norm: float,
         carried_config: dict[str, Any],
         speakers: list[str],
+        speaker_classifier: SpeakerClassifier | None = None,
+        rounds: Rounds | None = None,
+        loss_limit: float = 1e6,
+        freeze: Iterable[str] = (),
+        reuse_real_features: bool = False,
+        share_discriminator_pass: bool = False,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        _check_agreement(synthesizer, mel_spectrogram, weights)
         self.synthesizer = synthesizer
         self.discriminators = discriminators
+        self.speaker_classifier = speaker_classifier if weights.get("speaker") else None
         self.mel_spectrogram = mel_spectrogram
+        self.posterior_spectrogram = posterior_spectrogram
         self.mel_loss = mel_loss
         self.weights = dict(weights)
         self.generator_optimizer = generator_optimizer
@@ -75,63 +103,88 @@ class VoiceTraining(LightningModule):
         self.clip_norm = clip_norm
         self.carried_config = carried_config
         self.speakers = speakers
+        self.rounds = rounds or Rounds()
+        self.loss_limit = loss_limit
+        self.adversary = Adversary(
+            discriminators, reuse_real_features=reuse_real_features, share_pass=share_discriminator_pass, compiled=compile
+        )
+        self.compiled = compile
         self.generator_step = 0
+        self.batches_since_step = 0
         self.speaker_bank: dict[str, Tensor] = {}
+        self.frozen_parts = [*freeze_parts(self, freeze)]
+        self._averages: dict[int, GradientAverage] = {}
+        check_spectrograms(synthesizer, mel_spectrogram, posterior_spectrogram)
+        check_weights(weights, GENERATOR_LOSSES, synthesizer, speaker_classifier)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:  # type: ignore[override]
-        generator = self.generator_optimizer([weight for weight in self.synthesizer.parameters() if weight.requires_grad])
-        discriminator = self.discriminator_optimizer(self.discriminators.parameters())
+        own = [*self.synthesizer.parameters(), *(self.speaker_classifier.parameters() if self.speaker_classifier else ())]
+        generator = self.generator_optimizer([weight for weight in own if weight.requires_grad])
+        discriminator = self.discriminator_optimizer([weight for weight in self.discriminators.parameters() if weight.requires_grad])
         schedules = [
             {"scheduler": self.schedule(generator), "name": "learning_rate/generator"},
             {"scheduler": self.schedule(discriminator), "name": "learning_rate/discriminator"},
         ]
         return [generator, discriminator], schedules
 
+    def on_train_start(self) -> None:
+        if self.compiled:
+            compile_networks(self.synthesizer, self.discriminators, self.adversary.frozen)
+
+    def train(self, mode: bool = True) -> VoiceTraining:
+        """Training mode, but for frozen parts."""
+        super().train(mode)
+        for part in self.frozen_parts:
+            part.eval()
+        return self
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[misc, attr-defined]
-        output, voices = self._forward(batch)
-        real = self._real_slices(batch, output)
         adversary = self.generator_step >= self.adversary_from
-        if adversary:
-            self._discriminator_update(discriminator_optimizer, real, output.audio.detach())
-        with self.toggled_optimizer(generator_optimizer):
-            terms = self._generator_losses(batch, output, voices, real, adversary)
-            total = self._weighted(terms)
-            norm = self._update(generator_optimizer, total)
-        generator_schedule, discriminator_schedule = self.lr_schedulers()  # type: ignore[misc]
-        generator_schedule.step()
-        if adversary:
-            discriminator_schedule.step()
-        self.generator_step += 1
-        self._log("train/generator", {**terms, "total": total, "gradient_norm": norm}, len(batch))
-        if not torch.isfinite(total.detach()):
-            raise SovitsError(
-                f"The generator loss is {float(total.detach())} at step {self.generator_step} on the clips {', '.join(batch.ids)}; "
-                "lower the learning rate or training.clip_norm and resume from the last checkpoint, or look at these clips."
-            )
+        current = self.rounds.at(self.batches_since_step, self.generator_step, adversary)
+        with torch.set_grad_enabled(current.generator):
+            output, voices = self._forward(batch)
+        real = self._real_slices(batch, output)
+        told: dict[str, Tensor] = {}
+        if current.discriminator:
+            told |= self._discriminator_update(current, real, output.audio)
+        if current.generator:
+            told |= self._generator_update(current, batch, output, voices, real, adversary)
+        require_sane(told, self.loss_limit, self.generator_step + 1, batch.ids, self.trainer)
+        self._log("train", told, len(batch))
+        self.batches_since_step += 1
+        if current.generator and current.completes:
+            self.generator_step += 1
+            self.batches_since_step = 0
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.generator_step >= self.steps:
             self.trainer.should_stop = True
 
     def _forward(self, batch: Batch) -> tuple[SynthesizerOutput, Tensor]:
-        voices = self.synthesizer.embed_speaker(self.mel_spectrogram(batch.references))
-        mels = log_compress(self.mel_spectrogram(batch.waveforms))
-        return self.synthesizer(batch.text, mels, batch.frame_lengths, voices), voices
+        voices = self.synthesizer.embed_speaker(batch.references, batch.speakers)
+        spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
+        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices), voices
 
     def _real_slices(self, batch: Batch, output: SynthesizerOutput) -> Tensor:
         """The recorded audio [B, 1, samples] under each synthesised slice."""
         starts = output.slice_starts * self.synthesizer.hop_length
         return take_slices(batch.waveforms.unsqueeze(1), starts, output.audio.shape[-1])
 
-    def _discriminator_update(self, optimizer: Any, real: Tensor, synthetic: Tensor) -> None:
-        with self.toggled_optimizer(optimizer):
-            verdicts_real, verdicts_synthetic = self.discriminators.compare(real, synthetic)
-            loss = losses.discriminator_loss(verdicts_real, verdicts_synthetic)
-            norm = self._update(optimizer, loss)
+    def _discriminator_update(self, current: Round, real: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
+        verdicts_real, verdicts_synthetic = self.adversary.for_discriminators(real, synthetic)
+        loss = losses.discriminator_loss(verdicts_real, verdicts_synthetic)
         # Least-squares verdicts: 1 means "real", 0 "synthetic"; both near 0.5 is a draw.
-        terms = {"total": loss, "gradient_norm": norm, "real": _mean_logit(verdicts_real), "synthetic": _mean_logit(verdicts_synthetic)}
-        self._log("train/discriminator", terms, len(real))
+        told = {"total": loss, "real": _mean_logit(verdicts_real), "synthetic": _mean_logit(verdicts_synthetic)}
+        told |= self._update(DISCRIMINATOR, current, loss, retain_graph=self.adversary.share_pass)
+        return {f"discriminator/{name}": value for name, value in told.items()}
+
+    def _generator_update(
+        self, current: Round, batch: Batch, output: SynthesizerOutput, voices: Tensor, real: Tensor, adversary: bool
+    ) -> dict[str, Tensor]:
+        terms = self._generator_losses(batch, output, voices, real, adversary)
+        total = self._weighted(terms)
+        told = {**terms, "total": total, **self._update(GENERATOR, current, total)}
+        return {f"generator/{name}": value for name, value in told.items()}
 
     def _generator_losses(
         self, batch: Batch, output: SynthesizerOutput, voices: Tensor, real: Tensor, adversary: bool
@@ -140,37 +193,57 @@ class VoiceTraining(LightningModule):
             "mel": self.mel_loss(output.audio, real),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-            "speaker": self.synthesizer.speaker_encoder.classification_loss(voices, batch.speakers),  # type: ignore[union-attr]
         }
+        if self.speaker_classifier is not None:
+            terms["speaker"] = self.speaker_classifier(voices, batch.speakers)
+        if self.weights["consistency"]:
+            terms["consistency"] = self._consistency(output.audio, real)
         if adversary:
-            with torch.no_grad():
-                verdicts_real = self.discriminators(real)
-            verdicts_synthetic = self.discriminators(output.audio)
+            verdicts_real, verdicts_synthetic = self.adversary.for_generator(real, output.audio)
             terms["adversarial"] = losses.adversarial_loss(verdicts_synthetic)
             terms["feature_matching"] = losses.feature_matching_loss(verdicts_real, verdicts_synthetic)
         return terms
 
+    def _consistency(self, synthetic: Tensor, real: Tensor) -> Tensor:
+        # The encoder is a judge here: if this loss taught it, it would learn to hear all voices as one.
+        with frozen(self.synthesizer.speaker_encoder):  # type: ignore[arg-type]
+            with torch.no_grad():
+                expected = self.synthesizer.embed_speaker(real.squeeze(1))
+            return losses.speaker_consistency(self.synthesizer.embed_speaker(synthetic.squeeze(1)), expected)
+
     def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
-    def _update(self, optimizer: Any, loss: Tensor) -> Tensor:
-        """One clipped step on ``loss``; returns the gradient's norm before clipping."""
-        optimizer.zero_grad()
-        self.manual_backward(loss)
+    def _update(self, player: int, current: Round, loss: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:
+        """Gradients of ``loss`` for this player alone; with the last batch of an update a clipped step, and the norm before clipping."""
+        optimizer: Any = self.optimizers()[player]  # type: ignore[index]
+        if current.begins:
+            optimizer.zero_grad()
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        if player not in self._averages:
+            self._averages[player] = GradientAverage(weights)
+        with self._averages[player] if current.completes else nullcontext():
+            self.manual_backward(loss / self.rounds.accumulate, inputs=weights, retain_graph=retain_graph)
+        if not current.completes:
+            return {}
         norm = nn.utils.clip_grad_norm_(weights, self.clip_norm)
         optimizer.step()
-        return norm
+        self.lr_schedulers()[player].step()  # type: ignore[index, union-attr]
+        return {"gradient_norm": norm}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         # The posterior is sampled: a fixed seed makes validations comparable and leaves the training's generator alone.
         with torch.random.fork_rng():
             torch.manual_seed(batch_idx)
             output, voices = self._forward(batch)
-        mels = log_compress(self.mel_spectrogram(batch.waveforms))
-        audio = self.synthesizer.reconstruct(mels, batch.frame_lengths, voices)
-        distance = (log_compress(self.mel_spectrogram(audio.squeeze(1))) - mels).abs()
-        terms = {"mel": masked_mean(distance, output.frame_mask), "kl": losses.kl_loss(output), "duration": losses.duration_loss(output)}
+        spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
+        audio = self.synthesizer.reconstruct(spectrograms, batch.frame_lengths, voices)
+        mels, heard = (log_compress(self.mel_spectrogram(samples)) for samples in (batch.waveforms, audio.squeeze(1)))
+        terms = {
+            "mel": masked_mean((heard - mels).abs(), output.frame_mask),
+            "kl": losses.kl_loss(output),
+            "duration": losses.duration_loss(output),
+        }
         self._log("val", terms, len(batch))
 
     def _log(self, prefix: str, terms: dict[str, Tensor], batch_size: int) -> None:
@@ -184,6 +257,7 @@ class VoiceTraining(LightningModule):
             "speakers": self.speakers,
             "speaker_bank": {name: embedding.detach().cpu() for name, embedding in self.speaker_bank.items()},
             "generator_step": self.generator_step,
+            "batches_since_step": self.batches_since_step,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -193,25 +267,21 @@ class VoiceTraining(LightningModule):
                 f"The checkpoint was trained on the speakers {', '.join(carried['speakers'])} and data.root now has "
                 f"{', '.join(self.speakers)}; resume with the same data.root and data.speakers."
             )
+        check_architecture("The checkpoint", checkpoint["state_dict"], self.state_dict())
         self.generator_step = carried["generator_step"]
+        self.batches_since_step = carried["batches_since_step"]
         self.speaker_bank = carried["speaker_bank"]
 
 
-def _mean_logit(verdicts: list[Any]) -> Tensor:
-    return torch.stack([logits.float().mean() for logits, _ in verdicts]).mean()
+def _mean_logit(verdicts: list[Verdict]) -> Tensor:
+    return torch.stack([logits.detach().float().mean() for logits, _ in verdicts]).mean()
 
 
-def _check_agreement(synthesizer: Synthesizer, mel_spectrogram: MelSpectrogram, weights: dict[str, float]) -> None:
-    if set(weights) != set(GENERATOR_LOSSES):
-        raise SovitsError(f"training.weights has the keys {sorted(weights)}, expected {sorted(GENERATOR_LOSSES)}; 0 switches one off.")
-    if synthesizer.hop_length != mel_spectrogram.hop_length:
-        raise SovitsError(
-            f"model.decoder.hop_length={synthesizer.hop_length} and audio.hop_length={mel_spectrogram.hop_length} differ; "
-            "let both be ${audio.hop_length}."
-        )
-    spec_channels = synthesizer.posterior_encoder.spec_channels
-    if spec_channels != mel_spectrogram.n_mels:
-        raise SovitsError(
-            f"model.posterior_encoder.spec_channels={spec_channels} and audio.n_mels={mel_spectrogram.n_mels} differ; "
-            "let both be ${audio.n_mels}."
-        )
+def compile_networks(synthesizer: Synthesizer, *discriminators: Discriminators) -> None:
+    """Compiles each network in place: those over text and frames for any length, the others for the one length of a slice."""
+    for part in (synthesizer.text_encoder, synthesizer.posterior_encoder, synthesizer.flow):
+        part.compile(dynamic=True)
+    synthesizer.decoder.compile()
+    for judges in discriminators:
+        for judge in judges.judges:
+            judge.compile()

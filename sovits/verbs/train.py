@@ -15,10 +15,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
+from sovits.modules import PretrainedSpeakerEncoder, SemanticEncoder
 from sovits.reporting.loss_curves import loss_figure
 from sovits.reporting.pictures import save_figure
 from sovits.text import SemanticTokenizer
 from sovits.training.lightning_module import VoiceTraining
+from sovits.training.parts import part_name
+from sovits.training.warm_start import warm_start
+from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.speaker_bank import SpeakerBank
 
 log = logging.getLogger(__name__)
@@ -41,13 +45,20 @@ def train(config: DictConfig) -> Path:
             "a speaker needs three utterances or more: record more and run `sovits prepare` again, or set data.evaluate_on_train=true."
         )
     training = build_training(config, data.speakers)
+    _warm_start(config, training)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
     for logger in loggers:
         logger.log_hyperparams(training.carried_config)
     log.info("Parameters in millions: %s", _sizes(training))
-    trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers, _convert_="all")
+    trainer: Trainer = instantiate(
+        config.trainer,
+        callbacks=callbacks,
+        logger=loggers,
+        val_check_interval=_batches(config.trainer.val_check_interval, training),
+        _convert_="all",
+    )
     checkpoint = Path(config.paths.run) / "checkpoints" / "last.ckpt"
     if training.steps:
         trainer.fit(training, data, ckpt_path=resume, weights_only=True)
@@ -63,18 +74,36 @@ def train(config: DictConfig) -> Path:
 def build_training(config: DictConfig, speakers: list[str]) -> VoiceTraining:
     """The Lightning module of ``config`` for these speakers, whose number enters the configuration."""
     with open_dict(config):
-        config.model.speaker_encoder.n_speakers = len(speakers)
+        config.n_speakers = len(speakers)
     return instantiate(config.training, carried_config={}, speakers=speakers)
 
 
 def carried_config(config: DictConfig, training: VoiceTraining, tokenizer: SemanticTokenizer) -> dict[str, Any]:
     """``config`` as plain values, with the language model and its tokenizer in place of their source: a checkpoint needs no hub to load."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    encoder = training.synthesizer.semantic_encoder
-    if encoder is not None:
-        plain["model"]["semantic_encoder"] |= {"source": None, "architecture": encoder.architecture}
+    for part in ("semantic_encoder", "speaker_encoder"):
+        encoder = getattr(training.synthesizer, part)
+        if isinstance(encoder, SemanticEncoder | PretrainedSpeakerEncoder):
+            plain["model"][part] |= {"source": None, "architecture": encoder.architecture}
     plain["text"]["tokenizer"] |= {"source": None, "definition": None if tokenizer.is_default else tokenizer.to_json()}
     return plain
+
+
+def _warm_start(config: DictConfig, training: VoiceTraining) -> None:
+    """Takes what fits from ``config.warm_start``, and says what that was."""
+    if config.warm_start is None:
+        return
+    if config.resume is not None:
+        raise SovitsError(f"resume={config.resume} and warm_start={config.warm_start} both give the weights to start from; choose one.")
+    checkpoint = Checkpoint.read(config.warm_start)
+    parts = None if config.warm_start_parts is None else [part_name(training, name) for name in config.warm_start_parts]
+    for line in warm_start(training, checkpoint.state, parts).lines():
+        log.info("Warm start from %s: %s", checkpoint.path.name, line)
+
+
+def _batches(interval: int | float, training: VoiceTraining) -> int | float:
+    """Lightning counts batches from one validation to the next, users generator steps."""
+    return interval * training.rounds.batches_each_step() if isinstance(interval, int) else interval
 
 
 def _sizes(training: VoiceTraining) -> str:

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from sovits.errors import SovitsError, mistake_behind
 
-FORMAT = 1
+FORMAT = 2
 PREFIX = "synthesizer."
 TRUSTED = ("sovits", "torch", "transformers", "speechbrain")
 """Packages whose classes a checkpoint's config may build."""
-BUILT = ("model", "text", "audio")
+BUILT = ("model", "text", "mel_spectrogram", "posterior_spectrogram")
 """Parts of the config that speaking needs."""
 
 
@@ -36,8 +36,13 @@ class Checkpoint:
     speaker_bank: dict[str, Tensor]
     """Embeddings [E] of speakers."""
     generator_step: int
-    weights: dict[str, Tensor]
-    """Of the synthesizer, on the CPU."""
+    state: dict[str, Tensor]
+    """All weights of the training run, on the CPU: the synthesizer's, the discriminators' and the speaker classifier's."""
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Of the synthesizer."""
+        return {name.removeprefix(PREFIX): weight for name, weight in self.state.items() if name.startswith(PREFIX)}
 
     @classmethod
     def read(cls, path: Path | str) -> Checkpoint:
@@ -63,9 +68,8 @@ class Checkpoint:
             if part not in config:
                 raise SovitsError(f"{path} carries a config without `{part}`; train again with this version.")
             _check_targets(path, part, config[part])
-        weights = {name.removeprefix(PREFIX): weight for name, weight in content["state_dict"].items() if name.startswith(PREFIX)}
         bank = {speaker: embedding.clone() for speaker, embedding in carried["speaker_bank"].items()}
-        return cls(path, config, list(carried["speakers"]), bank, int(carried.get("generator_step", 0)), weights)
+        return cls(path, config, list(carried["speakers"]), bank, int(carried.get("generator_step", 0)), dict(content["state_dict"]))
 
     def build(self, part: str) -> Any:
         """The object that ``part`` of the config describes.
@@ -85,18 +89,16 @@ class Checkpoint:
         Raises:
             SovitsError: lacking, unknown or differently shaped weights, by name.
         """
-        wanted = synthesizer.state_dict()
+        wanted, weights = synthesizer.state_dict(), self.weights
         problems = {
-            "lacks": [name for name in wanted if name not in self.weights],
-            "does not know": [name for name in self.weights if name not in wanted],
-            "has another shape for": [
-                name for name, weight in self.weights.items() if name in wanted and weight.shape != wanted[name].shape
-            ],
+            "lacks": [name for name in wanted if name not in weights],
+            "does not know": [name for name in weights if name not in wanted],
+            "has another shape for": [name for name, weight in weights.items() if name in wanted and weight.shape != wanted[name].shape],
         }
         told = [f"{what} {_listed(names)}" for what, names in problems.items() if names]
         if told:
             raise SovitsError(f"The weights in {self.path} do not fit the model of its own config: it {'; it '.join(told)}; train again.")
-        synthesizer.load_state_dict(self.weights)
+        synthesizer.load_state_dict(weights)
 
 
 def _loaded(path: Path) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.audio.waveform import normalize_loudness, read_waveform
 from sovits.errors import SovitsError
 from sovits.modules import Synthesizer
@@ -56,6 +56,7 @@ class Voice:
         synthesizer: Synthesizer,
         front_end: Callable[[str, str | None], EncodedText],
         mel_spectrogram: MelSpectrogram,
+        posterior_spectrogram: MelSpectrogram | LinearSpectrogram,
         bank: SpeakerBank,
         *,
         device: torch.device | str = "cpu",
@@ -67,13 +68,14 @@ class Voice:
         self.synthesizer = synthesizer.to(device).eval()
         self.front_end = front_end
         self.mel_spectrogram = mel_spectrogram.to(device)
+        self.posterior_spectrogram = posterior_spectrogram.to(device)
         self.bank = bank
         self.device = torch.device(device)
         self.embedding_size = synthesizer.embedding_size
         if bank.embedding_size not in (None, self.embedding_size):
             raise SovitsError(
                 f"The voices in the bank have {bank.embedding_size} numbers and the model wants {self.embedding_size} "
-                "(model.speaker_encoder.embedding_size); use the bank of the same training run."
+                "(embedding_size); use the bank of the same training run."
             )
 
     @classmethod
@@ -93,11 +95,8 @@ class Voice:
         synthesizer = carried.build("model")
         carried.fill(synthesizer)
         voices = SpeakerBank.from_embeddings(carried.speaker_bank) if bank is None else SpeakerBank.load(bank)
-        audio = carried.config["audio"]
-        mel_spectrogram = MelSpectrogram(
-            audio["sample_rate"], audio["n_fft"], audio["hop_length"], audio["n_mels"], audio.get("f_min", 0.0), audio.get("f_max")
-        )
-        return cls(synthesizer, carried.build("text"), mel_spectrogram, voices, device=device)
+        spectrograms = carried.build("mel_spectrogram"), carried.build("posterior_spectrogram")
+        return cls(synthesizer, carried.build("text"), *spectrograms, voices, device=device)
 
     @property
     def speakers(self) -> list[str]:
@@ -118,6 +117,7 @@ class Voice:
         language: str | None = None,
         seed: int = 0,
         noise_scale: float = 0.667,
+        duration_noise_scale: float = 0.8,
         speed: float = 1.0,
     ) -> Speech:
         """Says ``text``; the same arguments give the same samples.
@@ -128,6 +128,7 @@ class Voice:
             language: of the text; ``None`` finds out.
             seed: of this request's noise.
             noise_scale: variety of the delivery, 0 the most even.
+            duration_noise_scale: variety of the rhythm, where the model has a stochastic duration predictor; 0 the most even.
             speed: above 1 speaks faster, 0.25-4.
 
         Raises:
@@ -135,8 +136,9 @@ class Voice:
         """
         if not SPEEDS[0] <= speed <= SPEEDS[1]:
             raise SovitsError(f"speed={speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
-        if not 0 <= noise_scale <= 2:
-            raise SovitsError(f"noise_scale={noise_scale} is outside 0-2; 0.667 is usual.")
+        for name, scale, usual in (("noise_scale", noise_scale, 0.667), ("duration_noise_scale", duration_noise_scale, 0.8)):
+            if not 0 <= scale <= 2:
+                raise SovitsError(f"{name}={scale} is outside 0-2; {usual} is usual.")
         if not isinstance(seed, int):
             raise SovitsError(f"seed={seed} is not a whole number; give one such as 0.")
         voice = self._voice(speaker)
@@ -145,6 +147,7 @@ class Voice:
             TextBatch.collate([encoded]).to(self.device),
             voice,
             noise_scale=noise_scale,
+            duration_noise_scale=duration_noise_scale,
             length_scale=1 / speed,
             generator=torch.Generator(self.device).manual_seed(seed),
         )
@@ -165,7 +168,7 @@ class Voice:
             )
         if not np.abs(samples).max() > SILENCE:
             raise SovitsError("The reference is silent; give a clip in which the speaker speaks.")
-        return self.synthesizer.embed_speaker(self.mel_spectrogram(self._waveform(samples)))[0].cpu().clone()
+        return self.synthesizer.embed_speaker(self._waveform(samples))[0].cpu().clone()
 
     def embed_clip(self, path: Path | str) -> Tensor:
         """The voice [E] in an audio file, at any rate and loudness.
@@ -205,8 +208,8 @@ class Voice:
             raise SovitsError(
                 f"A recording of {len(samples)} samples is shorter than one frame (audio.hop_length={hop_length}); give a longer one."
             )
-        mels = log_compress(self.mel_spectrogram(self._waveform(samples[: frames * hop_length])))
-        audio = self.synthesizer.reconstruct(mels, torch.tensor([frames], device=self.device), self._voice(embedding))
+        spectrogram = log_compress(self.posterior_spectrogram(self._waveform(samples[: frames * hop_length])))
+        audio = self.synthesizer.reconstruct(spectrogram, torch.tensor([frames], device=self.device), self._voice(embedding))
         return audio[0, 0].float().cpu().numpy()
 
     def _voice(self, speaker: str | Tensor) -> Tensor:

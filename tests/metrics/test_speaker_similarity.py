@@ -12,6 +12,7 @@ import torch
 from sovits.audio.waveform import read_waveform
 from sovits.errors import SovitsError
 from sovits.metrics import RememberingEncoder, ResemblyzerEncoder, SpeakerSimilarity, SpeechBrainEncoder, similarity_to_others
+from tests.published_encoders import write_published_encoder
 
 RATE = 16000
 
@@ -145,48 +146,9 @@ def test_real_speakers_are_told_apart(real_speech: Path) -> None:
         assert figures[f"speaker_similarity/{speaker}"] < 0.65
 
 
-HYPERPARAMETERS = """
-pretrained_path: somebody/on-the-hub
-compute_features: !new:speechbrain.lobes.features.Fbank
-    n_mels: 20
-mean_var_norm: !new:speechbrain.processing.features.InputNormalization
-    norm_type: sentence
-    std_norm: False
-embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
-    input_size: 20
-    channels: [8, 8, 8, 8, 24]
-    kernel_sizes: [5, 3, 3, 3, 1]
-    dilations: [1, 2, 3, 4, 1]
-    attention_channels: 8
-    lin_neurons: 12
-    res2net_scale: 4
-    se_channels: 8
-classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier
-    input_size: 12
-    out_neurons: 2
-modules:
-    compute_features: !ref <compute_features>
-    mean_var_norm: !ref <mean_var_norm>
-    embedding_model: !ref <embedding_model>
-    classifier: !ref <classifier>
-label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        embedding_model: !ref <embedding_model>
-    paths:
-        embedding_model: !ref <pretrained_path>/embedding_model.ckpt
-"""
-
-
 @pytest.fixture
 def tiny_speechbrain(tmp_path: Path) -> Path:
-    """A speaker encoder in the layout speechbrain publishes them in, with random weights."""
-    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
-
-    sizes = {"channels": [8, 8, 8, 8, 24], "attention_channels": 8, "lin_neurons": 12, "res2net_scale": 4, "se_channels": 8}
-    torch.save(ECAPA_TDNN(20, **sizes).state_dict(), tmp_path / "embedding_model.ckpt")
-    (tmp_path / "hyperparams.yaml").write_text(HYPERPARAMETERS)
-    return tmp_path
+    return write_published_encoder(tmp_path)
 
 
 def test_speechbrain_encoder_from_a_local_folder(tiny_speechbrain: Path) -> None:

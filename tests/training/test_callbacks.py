@@ -167,7 +167,7 @@ def test_the_speaker_bank_is_the_mean_voice_of_the_averaged_weights(run: tuple[P
     waveforms = [torch.from_numpy(read_waveform(tiny_set / "clips" / f"ben_{number}.flac", RATE)) for number in (0, 1)]
     whole = [samples[: len(samples) // HOP * HOP] for samples in waveforms]
     with torch.no_grad():
-        embeddings = [training.synthesizer.embed_speaker(training.mel_spectrogram(samples[None]))[0] for samples in whole]
+        embeddings = [training.synthesizer.embed_speaker(samples[None])[0] for samples in whole]
     expected = torch.stack(embeddings).mean(0)
     bank = checkpoint["sovits"]["speaker_bank"]
     assert sorted(bank) == ["anna", "ben"]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sovits.errors import SovitsError
+from sovits.modules.layers.masking import masked, upsampled
 
 MAX_LOG_MAGNITUDE = 5.0
 
@@ -35,27 +36,27 @@ class InverseStftHead(nn.Module):
         self.projection = nn.Conv1d(channels, n_fft + 2, kernel_size, padding=kernel_size // 2)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """[B, C, T], mask [B, 1, T] -> waveform [B, 1, T * hop_length] in float32."""
-        log_magnitude, phase = self.projection(features * mask).float().chunk(2, dim=1)
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        """[B, C, T], mask [B, 1, T] (None: all real) -> waveform [B, 1, T * hop_length] in float32."""
+        log_magnitude, phase = self.projection(masked(features, mask)).float().chunk(2, dim=1)
         with torch.autocast(features.device.type, enabled=False):
-            magnitude = log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp() * mask
+            magnitude = masked(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), mask)
             spectrum = torch.polar(magnitude, phase)
             return inverse_stft(spectrum, mask, self.window, self.hop_length)
 
 
-def inverse_stft(spectrum: Tensor, mask: Tensor, window: Tensor, hop_length: int) -> Tensor:
+def inverse_stft(spectrum: Tensor, mask: Tensor | None, window: Tensor, hop_length: int) -> Tensor:
     """Windowed overlap-add of [B, n_fft / 2 + 1, T] divided by the overlapping squared windows, frames outside ``mask`` [B, 1, T] left out.
 
     Returns:
         [B, 1, T * hop_length].
     """
     frames = torch.fft.irfft(spectrum, dim=1) * window[:, None]
-    envelope = (window**2)[:, None] * mask.float()
+    envelope = (window**2)[:, None] * (mask.float() if mask is not None else window.new_ones(1, 1, spectrum.shape[-1]))
     trim = (window.shape[0] - hop_length) // 2
     samples, weight = _overlap_add(frames, hop_length), _overlap_add(envelope, hop_length)
     inside = slice(trim, samples.shape[-1] - trim)
-    return (samples[..., inside] / weight[..., inside].clamp_min(1e-8)) * mask.repeat_interleave(hop_length, dim=-1)
+    return masked(samples[..., inside] / weight[..., inside].clamp_min(1e-8), upsampled(mask, hop_length))
 
 
 def _overlap_add(frames: Tensor, hop_length: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from sovits.modules.layers.masking import masked
 from sovits.modules.layers.normalization import ChannelNorm, leaky, same_padding
 
 
@@ -24,11 +25,11 @@ class ResidualBlock(nn.Module):
             weight_norm(nn.Conv1d(channels, channels, kernel_size, padding=same_padding(kernel_size))) for _ in dilations
         )
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, T], mask [B, 1, T] -> [B, C, T]."""
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
-            update = dilated(leaky(hidden) * mask)
-            hidden = hidden + plain(leaky(update) * mask)
+            update = dilated(masked(leaky(hidden), mask))
+            hidden = hidden + plain(masked(leaky(update), mask))
         return hidden
 
 
@@ -47,9 +48,9 @@ class ConvNeXtBlock(nn.Module):
         self.contract = nn.Linear(filter_channels, channels)
         self.layer_scale = nn.Parameter(torch.full((channels,), layer_scale))
 
-    def forward(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
         """[B, C, T], mask [B, 1, T], speaker [B, E] -> [B, C, T]."""
         shift, scale = self.speaker(speaker_embedding).unsqueeze(-1).chunk(2, dim=1)
-        update = self.norm(self.depthwise(hidden * mask)) * (1 + scale) + shift
+        update = self.norm(self.depthwise(masked(hidden, mask))) * (1 + scale) + shift
         update = self.contract(nn.functional.gelu(self.expand(update.transpose(1, 2))))
         return hidden + (self.layer_scale * update).transpose(1, 2)

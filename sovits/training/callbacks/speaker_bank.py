@@ -30,14 +30,15 @@ class SpeakerBankKeeper(ValidationCallback):
     def listen(self, trainer: Trainer, module: VoiceTraining, data: SpeechDataModule) -> None:
         """See :class:`ValidationCallback`."""
         chosen = first_of_each(data.utterances("train"), self.clips_per_speaker)
-        bank = {speaker: self._voice(module, data, own) for speaker, own in chosen.items()}
+        bank = {speaker: self._voice(module, data, speaker, own) for speaker, own in chosen.items()}
         # Validation runs in inference mode, whose tensors no later gradient may touch; plain copies may go anywhere.
         with torch.inference_mode(False):
             module.speaker_bank = {speaker: voice.clone() for speaker, voice in bank.items()}
 
     @staticmethod
-    def _voice(module: VoiceTraining, data: SpeechDataModule, utterances: list[Utterance]) -> Tensor:
+    def _voice(module: VoiceTraining, data: SpeechDataModule, speaker: str, utterances: list[Utterance]) -> Tensor:
+        number = torch.tensor([module.speakers.index(speaker)], device=module.device)
         clips = [torch.from_numpy(read_clip(data, utterance)).to(module.device) for utterance in utterances]
         # One clip at a time: an encoder that pools over time must not see the padding of a batch.
-        embeddings = [module.synthesizer.embed_speaker(module.mel_spectrogram(clip.unsqueeze(0)))[0] for clip in clips]
+        embeddings = [module.synthesizer.embed_speaker(clip.unsqueeze(0), number)[0] for clip in clips]
         return F.normalize(torch.stack(embeddings).mean(0), dim=0)

@@ -1,0 +1,67 @@
+"""Weights of a checkpoint as the start of another configuration: what fits is taken, and it is said what did not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from sovits.training.parts import part_of
+
+
+@dataclass
+class WarmStart:
+    """What was taken over, weights by part of the model (such as ``synthesizer.decoder``)."""
+
+    loaded: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Same name and shape."""
+    reshaped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Same name, another shape: left as they were initialised."""
+    missing: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Not in the checkpoint: left as they were initialised."""
+    unused: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Only in the checkpoint."""
+
+    def lines(self) -> list[str]:
+        """One line a part: ``synthesizer.decoder: 40 of 52 weights taken, 12 of another shape (decoder.input.weight, ...)``."""
+        lines = []
+        for part in sorted({*self.loaded, *self.reshaped, *self.missing, *self.unused}):
+            taken, total = len(self.loaded[part]), sum(len(kind[part]) for kind in (self.loaded, self.reshaped, self.missing))
+            told = [f"{taken} of {total} weights taken"]
+            for what, names in (
+                ("of another shape", self.reshaped[part]),
+                ("not in the checkpoint", self.missing[part]),
+                ("only in the checkpoint", self.unused[part]),
+            ):
+                if names:
+                    told.append(f"{len(names)} {what} (such as {names[0]})")
+            lines.append(f"{part}: {', '.join(told)}")
+        return lines
+
+
+@torch.no_grad()
+def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence[str] | None = None) -> WarmStart:
+    """Copies into ``module`` every weight of the same name and shape.
+
+    Args:
+        module: the whole training module.
+        weights: a checkpoint's, under the names of ``module.state_dict()``.
+        parts: only names that begin with one of these, such as ``synthesizer.decoder``; None for all.
+    """
+    result, own = WarmStart(), module.state_dict()
+    chosen = {name for name in (*own, *weights) if parts is None or any(name.startswith(f"{part}.") for part in parts)}
+    for name in sorted(chosen):
+        part = part_of(name)
+        if name not in own:
+            result.unused[part].append(name)
+        elif name not in weights:
+            result.missing[part].append(name)
+        elif own[name].shape != weights[name].shape:
+            result.reshaped[part].append(name)
+        else:
+            own[name].copy_(weights[name])
+            result.loaded[part].append(name)
+    return result
