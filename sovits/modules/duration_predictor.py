@@ -57,6 +57,11 @@ class DurationPredictor(nn.Module):
         """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise_scale`` and ``generator`` have no say."""
         return self._log_frames(hidden, mask, speaker_embedding)
 
+    @staticmethod
+    def whole(frames: Tensor) -> Tensor:
+        """Whole frames from predicted ones."""
+        return frames.round()
+
     def _log_frames(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
         hidden = hidden + self.speaker(speaker_embedding).unsqueeze(-1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):

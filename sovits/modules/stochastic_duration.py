@@ -103,6 +103,7 @@ class StochasticDurationPredictor(nn.Module):
         super().__init__()
         if n_flows < 2:
             raise SovitsError(f"n_flows={n_flows} leaves the durations without a spline, as the first coupling moves none; set 2 or more.")
+        self.hidden_channels = hidden_channels
         self.speaker = nn.Linear(speaker_channels, filter_channels)
         self.text_input = nn.Conv1d(hidden_channels, filter_channels, 1)
         self.text_encoder = SeparableStack(filter_channels, kernel_size, N_LAYERS, dropout)
@@ -148,7 +149,7 @@ class StochasticDurationPredictor(nn.Module):
     def predict(
         self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise_scale: float = 0.8, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draws durations; the whole number of frames that was modelled is the draw rounded *up*, ``exp().ceil()``.
+        """Draws durations; the whole number of frames that was modelled is the draw rounded *up* (:meth:`whole`).
 
         The posterior flow and the duration encoder serve training alone, as does the first coupling of the flow.
 
@@ -164,6 +165,11 @@ class StochasticDurationPredictor(nn.Module):
         """
         noise = torch.randn(mask.shape[0], 2, mask.shape[2], generator=generator, dtype=mask.dtype, device=mask.device)
         return self.from_noise(hidden, mask, speaker_embedding, noise * noise_scale)
+
+    @staticmethod
+    def whole(frames: Tensor) -> Tensor:
+        """Whole frames from drawn ones: training takes a fraction of a frame off each duration, so all of it is given back."""
+        return frames.ceil()
 
     def from_noise(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise: Tensor) -> Tensor:
         """:meth:`predict` for given, already scaled ``noise`` [B, 2, T_text]."""

@@ -179,7 +179,8 @@ class Synthesizer(nn.Module):
         """
         encoding = self.read(text)
         log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise_scale, generator)
-        frames = (log_durations.exp() * length_scale).clamp(1.0, MAX_FRAMES_PER_PHONE).round() * encoding.mask.squeeze(1)
+        frames = (log_durations.exp() * length_scale).clamp(1.0, MAX_FRAMES_PER_PHONE)
+        frames = self.duration_predictor.whole(frames) * encoding.mask.squeeze(1)
         frame_lengths = frames.sum(1).long()
         alignment = durations_to_path(frames, int(frame_lengths.max()))
         frame_mask = length_mask(frame_lengths, alignment.shape[-1])

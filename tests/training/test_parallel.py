@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from sovits.errors import SovitsError
+from sovits.ranks import mean_over_ranks
 from sovits.training.optimisation import WarmEma
-from sovits.training.parallel import GradientAverage, PlayersDDPStrategy, average_running_statistics, mean_over_ranks
+from sovits.training.parallel import GradientAverage, PlayersDDPStrategy, average_running_statistics
 
 ROOT = Path(__file__).parents[2]
 SMALL = 256
