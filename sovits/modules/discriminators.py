@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -16,8 +17,8 @@ from sovits.modules.layers.normalization import leaky
 Verdict = tuple[Tensor, list[Tensor]]
 """Logits [B, N] and the feature maps of every layer before them."""
 
-LEAST_BINS = 12
-"""Of a frequency band: three layers halve it, and in bfloat16 on a CPU torch 2.11 gives NaN where a kernel of nine meets under three."""
+LEAST_BINS = 3
+"""That a layer may see of a frequency band: in bfloat16 on a CPU torch 2.11 gives NaN where a kernel of nine meets fewer."""
 
 
 def _norm(use_spectral_norm: bool) -> Callable[[nn.Module], nn.Module]:
@@ -71,28 +72,36 @@ class ScaleDiscriminator(nn.Module):
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Sees the complex spectrogram at one resolution, each band with its own convolutions (Descript codec, Kumar et al. 2023)."""
+    """Sees the complex spectrogram at one resolution, each band with its own convolutions (Descript codec, Kumar et al. 2023).
+
+    Args:
+        n_fft: window in samples, with a quarter of it as hop.
+        channels: width of all layers.
+        bands: lower edges of the frequency bands as a share of half the sample rate.
+        strides: of each layer over frequency; the codec's are 1, 2, 2, 2, 1.
+    """
 
     window: Tensor
 
-    def __init__(self, n_fft: int, channels: int, bands: Sequence[float], use_spectral_norm: bool) -> None:
+    def __init__(self, n_fft: int, channels: int, bands: Sequence[float], strides: Sequence[int], use_spectral_norm: bool) -> None:
         super().__init__()
         norm = _norm(use_spectral_norm)
         n_bins = n_fft // 2 + 1
         edges = [round(edge * n_bins) for edge in (*bands, 1.0)]
         self.band_sizes = [high - low for low, high in pairwise(edges)]
-        if min(self.band_sizes) < LEAST_BINS:
+        least = LEAST_BINS * math.prod(strides[:-2])
+        if min(self.band_sizes) < least:
             raise SovitsError(
-                f"discriminators.n_ffts={n_fft} leaves {min(self.band_sizes)} bins in its narrowest band; "
-                f"the layers need {LEAST_BINS}: take a longer window or wider discriminators.bands."
+                f"discriminators.n_ffts={n_fft} leaves {min(self.band_sizes)} bins in its narrowest band; layers of "
+                f"discriminators.strides={list(strides)} need {least}: take a longer window, wider discriminators.bands or smaller strides."
             )
         self.n_fft = n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.bands = nn.ModuleList(
             nn.ModuleList(
-                norm(nn.Conv2d(2 if layer == 0 else channels, channels, kernel, stride, padding=(kernel[0] // 2, kernel[1] // 2)))
-                for layer, (kernel, stride) in enumerate(
-                    [((3, 9), (1, 1)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 9), (1, 2)), ((3, 3), (1, 1))]
+                norm(nn.Conv2d(narrow, channels, (3, width), (1, stride), padding=(1, width // 2)))
+                for narrow, width, stride in zip(
+                    [2, *[channels] * (len(strides) - 1)], [*[9] * (len(strides) - 1), 3], strides, strict=True
                 )
             )
             for _ in self.band_sizes
@@ -137,6 +146,7 @@ class Discriminators(nn.Module):
         n_ffts: one :class:`SpectrogramDiscriminator` each.
         spectrogram_channels: width of those.
         bands: lower edges of the frequency bands as a share of half the sample rate.
+        strides: over frequency, of their layers.
         scales: how many :class:`ScaleDiscriminator`, each at half the rate of the one before.
         scale_channels: widths of their layers.
         use_spectral_norm: spectral instead of weight norm (Miyato et al. 2018); on small sets it can collapse modes.
@@ -152,6 +162,7 @@ class Discriminators(nn.Module):
         n_ffts: Sequence[int] = (),
         spectrogram_channels: int = 32,
         bands: Sequence[float] = (0.0, 0.1, 0.25, 0.5, 0.75),
+        strides: Sequence[int] = (1, 2, 2, 2, 1),
         scales: int = 0,
         scale_channels: Sequence[int] = (16, 64, 256, 1024, 1024),
         use_spectral_norm: bool = False,
@@ -166,7 +177,7 @@ class Discriminators(nn.Module):
             [
                 *(PeriodDiscriminator(period, period_channels, use_spectral_norm) for period in periods),
                 *(ScaleDiscriminator(halvings, scale_channels, use_spectral_norm) for halvings in range(scales)),
-                *(SpectrogramDiscriminator(n_fft, spectrogram_channels, bands, use_spectral_norm) for n_fft in n_ffts),
+                *(SpectrogramDiscriminator(n_fft, spectrogram_channels, bands, strides, use_spectral_norm) for n_fft in n_ffts),
             ]
         )
 
