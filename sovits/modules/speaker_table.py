@@ -39,6 +39,6 @@ class SpeakerTable(nn.Module):
         if speakers is None:
             raise SovitsError(
                 f"This model looks voices up in a table, which knows only the {self.table.num_embeddings} speakers it was trained with; "
-                "choose one of them, or train a model with speaker=ecapa, which reads a voice from a clip."
+                "choose one of them, or train a model with speaker_encoder=ecapa, which reads a voice from a clip."
             )
         return F.normalize(self.table(speakers).float(), dim=-1)

@@ -54,7 +54,7 @@ def check_weights(weights: Mapping[str, float], known: Sequence[str], synthesize
     if weights["consistency"] and not (encoder and encoder.zero_shot):
         raise SovitsError(
             f"training.weights.consistency={weights['consistency']} compares voices read from clips, which this model.speaker_encoder "
-            "cannot do; choose speaker=ecapa or speaker=speechbrain, or speaker_loss=none."
+            "cannot do; choose speaker_encoder=ecapa or speaker_encoder=speechbrain, or speaker_loss=none."
         )
     if not weights["speaker"]:
         return
@@ -65,7 +65,7 @@ def check_weights(weights: Mapping[str, float], known: Sequence[str], synthesize
     if not (isinstance(encoder, nn.Module) and any(weight.requires_grad for weight in encoder.parameters())):
         raise SovitsError(
             f"training.weights.speaker={weights['speaker']} teaches the speaker encoder, but nothing of model.speaker_encoder is trained; "
-            "choose speaker=ecapa, or speaker_loss=consistency or none."
+            "choose speaker_encoder=ecapa, or speaker_loss=consistency or none."
         )
 
 

@@ -25,7 +25,7 @@ def test_only_the_rows_of_speakers_in_the_batch_learn() -> None:
 
 
 def test_a_clip_without_a_speaker_is_refused_with_the_remedy() -> None:
-    with pytest.raises(SovitsError, match="only the 4 speakers it was trained with; .*speaker=ecapa"):
+    with pytest.raises(SovitsError, match="only the 4 speakers it was trained with; .*speaker_encoder=ecapa"):
         SpeakerTable(4, 192)(torch.rand(2, 800))
 
 
