@@ -39,7 +39,7 @@ class Rounds:
         whole = discriminator_ratio if discriminator_ratio >= 1 else 1 / discriminator_ratio if discriminator_ratio > 0 else 0.0
         if round(whole) < 1 or abs(whole - round(whole)) > 1e-3:
             raise SovitsError(
-                f"training.rounds.discriminator_ratio={discriminator_ratio} must be whole, such as 2, or one over a whole number, such as 0.5."
+                f"training.rounds.discriminator_ratio={discriminator_ratio} is neither a whole number nor one over it; take 2 or 0.5, say."
             )
         self.accumulate = accumulate
         self.discriminators_each_generator = round(whole) if discriminator_ratio >= 1 else 1
