@@ -297,9 +297,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="lightning")
     device = torch.device(options.device)
     cuda = device.type == "cuda"
-    print(
-        f"{torch.cuda.get_device_name() if cuda else 'CPU'}, torch {torch.__version__}, {torch.get_num_threads()} threads, batch {options.batch}"
-    )
+    machine = torch.cuda.get_device_name() if cuda else "CPU"
+    print(f"{machine}, torch {torch.__version__}, {torch.get_num_threads()} threads, batch {options.batch}")
     runs = runs_of(
         options.models,
         ["32-true", "bf16-mixed"] if cuda else ["32-true"],

@@ -37,7 +37,15 @@ def synthesize(config: DictConfig) -> Path:
         voice.front_end(text, config.language)
     began = time.perf_counter()
     spoken = [
-        voice.speak(text, speaker, language=config.language, seed=config.seed, noise_scale=config.noise_scale, speed=config.speed)
+        voice.speak(
+            text,
+            speaker,
+            language=config.language,
+            seed=config.seed,
+            noise_scale=config.noise_scale,
+            duration_noise_scale=config.duration_noise_scale,
+            speed=config.speed,
+        )
         for text in texts
     ]
     took = time.perf_counter() - began
