@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sovits.cli import VERBS, config_directory
 from sovits.errors import SovitsError
-from sovits.modules import FrameRateDecoder, UpsamplingDecoder
+from sovits.modules import FrameRateDecoder
 from sovits.verbs.train import build_training
 
 CONF = config_directory()
@@ -36,8 +36,8 @@ def test_every_experiment_builds(experiment: str, tmp_path: Path) -> None:
     choice = "debug=overfit" if experiment == "debug" else f"experiment={experiment}"
     config = composed("train", choice, *NEEDED.get(experiment, []), run=tmp_path)
     training = build_training(config, ["alice", "bruno", "mei"])
-    assert training.synthesizer.speaker_encoder.classifier.weight.shape == (3, 256)
-    assert config.model.speaker_encoder.n_speakers == 3
+    assert training.speaker_classifier.weight.shape == (3, 256)
+    assert config.n_speakers == 3
     assert training.steps == config.training.steps > 0
     assert 0 < training.adversary_from < training.steps
     instantiate(config.data)
@@ -46,15 +46,13 @@ def test_every_experiment_builds(experiment: str, tmp_path: Path) -> None:
     assert instantiate(config.trainer, logger=False).max_epochs == -1
 
 
-@pytest.mark.parametrize(("model", "decoder", "largest"), [("small", FrameRateDecoder, 20e6), ("base", UpsamplingDecoder, 120e6)])
+@pytest.mark.parametrize(("model", "decoder", "largest"), [("small", FrameRateDecoder, 20e6), ("base", FrameRateDecoder, 120e6)])
 def test_every_model_builds_at_every_embedding_size(model: str, decoder: type, largest: float, tmp_path: Path) -> None:
     for size in (192, 512):
-        training = build_training(
-            composed("train", f"model={model}", f"model.speaker_encoder.embedding_size={size}", run=tmp_path), ["a", "b"]
-        )
+        training = build_training(composed("train", f"model={model}", f"embedding_size={size}", run=tmp_path), ["a", "b"])
         assert isinstance(training.synthesizer.decoder, decoder)
         assert training.synthesizer.speaker_encoder.embedding_size == size
-        assert training.synthesizer.flow.steps[0].wavenet.speaker.in_features == size
+        assert training.synthesizer.flow.speaker_channels == size
     assert sum(weight.numel() for weight in training.synthesizer.parameters()) < largest
 
 

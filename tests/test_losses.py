@@ -7,13 +7,11 @@ from sovits.modules.posterior_encoder import Posterior
 from sovits.modules.synthesizer import SynthesizerOutput
 
 
-def output_of(
-    latent, posterior, prior_mean, prior_log_std, frames=None, alignment=None, log_durations=None, text_mask=None
-) -> SynthesizerOutput:
+def output_of(latent, posterior, prior_mean, prior_log_std, frames=None, duration_penalty=None, text_mask=None) -> SynthesizerOutput:
     mask = frames if frames is not None else torch.ones_like(latent[:, :1])
     return SynthesizerOutput(
         audio=torch.zeros(1), slice_starts=torch.zeros(1), posterior=posterior, prior_latent=latent, prior_mean=prior_mean,
-        prior_log_std=prior_log_std, alignment=alignment, log_durations=log_durations, text_mask=text_mask, frame_mask=mask,
+        prior_log_std=prior_log_std, alignment=None, duration_penalty=duration_penalty, text_mask=text_mask, frame_mask=mask,
     )  # fmt: skip
 
 
@@ -34,17 +32,18 @@ def test_kl_ignores_padded_frames() -> None:
     torch.testing.assert_close(long, short)
 
 
-def test_duration_loss_is_zero_for_the_aligned_durations() -> None:
-    alignment = torch.zeros(1, 3, 6)
-    alignment[0, 0, :1] = alignment[0, 1, 1:6] = 1
-    mask = torch.tensor([[[1.0, 1, 0]]])
-    values = torch.zeros(1, 1, 6)
-    right = torch.tensor([[0.0, 5.0, 1.0]]).log().nan_to_num(neginf=0)
-    right[0, 0] = 0.0
-    exact = output_of(values, None, values, values, None, alignment, right, mask)
-    assert losses.duration_loss(exact).item() == pytest.approx(0.0, abs=1e-9)
-    off = output_of(values, None, values, values, None, alignment, right + torch.tensor([[2.0, 0, 9]]), mask)
-    assert losses.duration_loss(off).item() == pytest.approx(2.0)
+def test_duration_loss_is_the_penalty_of_a_phone() -> None:
+    mask = torch.tensor([[[1.0, 1, 0]], [[1, 1, 1]]])
+    values = torch.zeros(2, 1, 6)
+    output = output_of(values, None, values, values, None, torch.tensor([6.0, 4.0]), mask)
+    assert losses.duration_loss(output).item() == pytest.approx(10 / 5)
+
+
+def test_consistency_is_zero_for_one_voice_and_one_for_a_right_angle() -> None:
+    voices = torch.eye(3)
+    assert losses.speaker_consistency(voices, 5 * voices).item() == pytest.approx(0.0, abs=1e-6)
+    assert losses.speaker_consistency(voices, voices.roll(1, 0)).item() == pytest.approx(1.0)
+    assert losses.speaker_consistency(voices, -voices).item() == pytest.approx(2.0)
 
 
 def verdict(value: float, feature: float) -> losses.Verdict:

@@ -125,6 +125,10 @@ def _check_targets(path: Path, where: str, node: Any) -> None:
             continue
         if "${" in value:
             raise SovitsError(f"{path} carries the unresolved value {key}={value}; this version writes none, so don't trust it.")
+        if key.endswith(".source"):
+            raise SovitsError(
+                f"{path} names {key}={value} to load from, which may be code; this version writes whole models without one, don't trust it."
+            )
         if key.endswith("._target_") and not _is_trusted(value):
             raise SovitsError(
                 f"{path} asks for {key}={value}, no class of {', '.join(TRUSTED)}; this version writes none such, don't trust it."

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torchaudio
 
+from sovits.audio.spectrogram import MelSpectrogram
 from sovits.errors import SovitsError
 from sovits.modules import (
     DurationPredictor,
@@ -10,17 +11,31 @@ from sovits.modules import (
     FrameRateDecoder,
     PosteriorEncoder,
     SpeakerEncoder,
+    StochasticDurationPredictor,
     Synthesizer,
     SynthesizerTrn,
     TextEncoder,
+    TrainedSpeakerEncoder,
+    UpsamplingDecoder,
 )
+from sovits.modules.layers.normalization import fold_weight_norm
 from sovits.text.encoding import EncodedText, TextBatch
+from tests.builders import EMBEDDING, tiny_synthesizer
 
 HOP = 64
 
 
-@pytest.fixture
-def synthesizer() -> Synthesizer:
+def decoder_of(kind: str) -> UpsamplingDecoder | FrameRateDecoder:
+    """Three heads over eight latent channels."""
+    if kind == "frame rate":
+        return FrameRateDecoder(8, HOP, [2], 16, 32, 2, 192)
+    rates = [8, 4, 2] if kind == "hifigan" else [4, 2]
+    return UpsamplingDecoder(8, HOP, rates, 16, [3, 5], [[1, 3], [1, 3]], 192, inverse_stft_hop=1 if kind == "hifigan" else None)
+
+
+@pytest.fixture(params=["frame rate", "upsampling", "hifigan", "stochastic durations"])
+def synthesizer(request: pytest.FixtureRequest) -> Synthesizer:
+    stochastic = request.param == "stochastic durations"
     flow = Flow(8, 16, 5, 2, 2, 192)
     for step in flow.steps:
         torch.nn.init.normal_(step.shift.weight, std=0.1)
@@ -28,10 +43,12 @@ def synthesizer() -> Synthesizer:
         text_encoder=TextEncoder(50, 6, 3, 8, 16, 32, 2, 2, 3, 0.1),
         posterior_encoder=PosteriorEncoder(20, 8, 16, 5, 3, 192),
         flow=flow,
-        duration_predictor=DurationPredictor(16, 16, 3, 0.1, 192),
-        decoder=FrameRateDecoder(8, HOP, [2], 16, 32, 2, 192),
+        duration_predictor=(StochasticDurationPredictor if stochastic else DurationPredictor)(16, 16, 3, 0.1, 192),
+        decoder=decoder_of("frame rate" if stochastic else request.param),
         segment_frames=6,
-        speaker_encoder=EcapaSpeakerEncoder(20, 2, 192, channels=(16, 16, 16, 16, 48), attention_channels=8),
+        speaker_encoder=TrainedSpeakerEncoder(
+            MelSpectrogram(8000, 256, HOP, 20), EcapaSpeakerEncoder(20, 192, channels=(16, 16, 16, 16, 48), attention_channels=8)
+        ),
     )
 
 
@@ -65,8 +82,9 @@ def test_a_padded_batch_speaks_like_single_texts(synthesizer: Synthesizer) -> No
     synthesizer.eval()
     both, voices = text_of(9, 4), torch.nn.functional.normalize(torch.randn(2, 192), dim=1)
     second = TextBatch(*(value[1:, :4] if value.dim() == 2 and value.shape[1] == 9 else value[1:] for value in vars(both).values()))
-    together = synthesizer.synthesize(both, voices, noise_scale=0.0)
-    alone = synthesizer.synthesize(second, voices[1:], noise_scale=0.0)
+    still = {"noise_scale": 0.0, "duration_noise_scale": 0.0}
+    together = synthesizer.synthesize(both, voices, **still)
+    alone = synthesizer.synthesize(second, voices[1:], **still)
     length = int(alone.sample_lengths[0])
     assert together.sample_lengths[1] == length == int(alone.durations.sum()) * HOP
     torch.testing.assert_close(together.audio[1, :, :length], alone.audio[0], rtol=1e-4, atol=1e-5)
@@ -121,4 +139,30 @@ def test_infer_refuses_what_it_cannot_say(synthesizer: Synthesizer) -> None:
 def test_without_a_speaker_encoder_says_so(synthesizer: Synthesizer) -> None:
     synthesizer.speaker_encoder = None
     with pytest.raises(SovitsError, match="speaker_encoder is null"):
-        synthesizer.embed_speaker(torch.rand(1, 20, 30))
+        synthesizer.embed_speaker(torch.rand(1, 3000))
+
+
+def test_parts_that_do_not_fit_name_both_numbers_and_keys() -> None:
+    with pytest.raises(SovitsError, match=r"model.flow.channels=10 and model.text_encoder.inter_channels=8 must be equal"):
+        tiny_synthesizer(flow=Flow(10, 16, 5, 2, 2, EMBEDDING))
+    with pytest.raises(SovitsError, match=r"model.decoder.speaker_channels=200 and the speaker encoder's embedding_size=192"):
+        tiny_synthesizer(decoder=FrameRateDecoder(8, HOP, [2], 16, 32, 2, 200))
+    with pytest.raises(SovitsError, match=r"semantic_channels=8 and the semantic encoder's hidden size=0"):
+        tiny_synthesizer(semantic_encoder=None)
+    with pytest.raises(SovitsError, match=r"duration_predictor.hidden_channels=12 and model.text_encoder.hidden_channels=16"):
+        tiny_synthesizer(duration_predictor=DurationPredictor(12, 16, 3, 0.1, EMBEDDING))
+    with pytest.raises(SovitsError, match="segment_frames=0"):
+        tiny_synthesizer(segment_frames=0)
+
+
+def test_folding_the_weight_norm_changes_nothing(synthesizer: Synthesizer) -> None:
+    synthesizer.eval()
+    text, voice = text_of(9), torch.randn(1, 192)
+
+    def speak() -> torch.Tensor:
+        return synthesizer.synthesize(text, voice, generator=torch.Generator().manual_seed(1)).audio
+
+    before = speak()
+    fold_weight_norm(synthesizer)
+    assert not any("parametrizations" in name for name in synthesizer.state_dict())
+    torch.testing.assert_close(speak(), before, rtol=1e-6, atol=1e-6 * float(before.abs().max()))

@@ -25,8 +25,40 @@ def test_a_padded_text_is_read_as_if_alone() -> None:
         assert not getattr(batched, name)[1, :, 3:].any()
     predictor = DurationPredictor(16, 16, 3, 0.1, 12).eval()
     speaker = torch.randn(2, 12)
-    durations = predictor(batched.hidden, batched.mask, speaker)
-    torch.testing.assert_close(durations[1:, :3], predictor(single.hidden, single.mask, speaker[1:]), rtol=1e-4, atol=1e-5)
+    durations = predictor.predict(batched.hidden, batched.mask, speaker)
+    torch.testing.assert_close(durations[1:, :3], predictor.predict(single.hidden, single.mask, speaker[1:]), rtol=1e-4, atol=1e-5)
+    assert not durations[1, 3:].any()
+
+
+def test_the_penalty_is_zero_for_the_predicted_durations_and_counts_real_phones_only() -> None:
+    predictor = DurationPredictor(16, 16, 3, 0.1, 12).eval()
+    hidden, mask, speaker = torch.randn(1, 16, 5), torch.tensor([[[1.0, 1, 1, 1, 0]]]), torch.randn(1, 12)
+    predicted = predictor.predict(hidden, mask, speaker).exp()
+    assert predictor(hidden, mask, speaker, predicted).item() == pytest.approx(0.0, abs=1e-9)
+    twice = torch.tensor([[2.0, 1, 1, 1, 9]])
+    assert predictor(hidden, mask, speaker, predicted * twice).item() == pytest.approx(0.4805, abs=1e-3)  # ln(2) squared
+
+
+@pytest.mark.parametrize("layers", [[0], [2], [0, 1, 2]])
+def test_semantics_enter_where_they_are_told_to(layers: list[int]) -> None:
+    encoder = TextEncoder(50, 6, 3, 8, 16, 32, 2, 2, 3, 0.0, 5, layers).eval()
+    batch, semantic = TextBatch.collate([encoded(3, 4, 5)]), torch.randn(1, 3, 5, requires_grad=True)
+    seen = {}
+    for number, layer in enumerate(encoder.layers):
+        layer.register_forward_pre_hook(lambda _, inputs, number=number: seen.update({number: inputs[0].requires_grad}))
+    for table in (encoder.phones, encoder.tones, encoder.languages):
+        table.requires_grad_(False)
+    encoder.layers.requires_grad_(False)
+    encoder.semantic.requires_grad_(False)
+    encoder(batch, semantic).mean.sum().backward()
+    assert seen == {number: number >= min(layers) for number in range(2)}
+    assert semantic.grad.abs().sum() > 0
+    assert sorted(map(int, encoder.semantic)) == layers
+
+
+def test_a_layer_that_is_not_there_is_named() -> None:
+    with pytest.raises(SovitsError, match=r"semantic_layers=\[3\] with n_layers=2: name one or more of 0-2"):
+        TextEncoder(50, 6, 3, 8, 16, 32, 2, 2, 3, 0.0, 5, [3])
 
 
 @pytest.mark.parametrize("field", ["phones", "tones", "languages"])

@@ -11,13 +11,14 @@ import torch
 
 from sovits.errors import SovitsError
 from sovits.voice import Checkpoint
+from sovits.voice.checkpoint import FORMAT
 
 
 def test_reads_what_speaking_needs(checkpoint):
     carried = Checkpoint.read(checkpoint)
     assert carried.speakers == ["ana", "bo"]
     assert carried.generator_step == 7
-    assert carried.config["audio"]["n_fft"] == 256
+    assert carried.config["mel_spectrogram"]["n_fft"] == 256
     assert set(carried.speaker_bank) == {"ana", "bo"}
     assert not any(name.startswith(("synthesizer.", "discriminators.")) for name in carried.weights)
 
@@ -64,9 +65,9 @@ def test_pytorch_files_of_something_else(other, tmp_path):
 
 
 def test_another_format_is_named(content, tmp_path):
-    content["sovits"]["format"] = 2
+    content["sovits"]["format"] = FORMAT + 1
     torch.save(content, tmp_path / "new.ckpt")
-    with pytest.raises(SovitsError, match="has checkpoint format 2, this version reads 1"):
+    with pytest.raises(SovitsError, match=f"has checkpoint format {FORMAT + 1}, this version reads {FORMAT}"):
         Checkpoint.read(tmp_path / "new.ckpt")
 
 
@@ -117,6 +118,14 @@ def test_targets_inside_lists_are_found(content, tmp_path):
         Checkpoint.read(tmp_path / "evil.ckpt")
 
 
+@pytest.mark.parametrize("part", ["semantic_encoder", "speaker_encoder"])
+def test_models_from_elsewhere_are_not_loaded(content, tmp_path, part):
+    content["sovits"]["config"]["model"][part]["source"] = "/somewhere/with/hyperparams.yaml"
+    torch.save(content, tmp_path / "evil.ckpt")
+    with pytest.raises(SovitsError, match=rf"evil\.ckpt names model\.{part}\.source=/somewhere.* may be code"):
+        Checkpoint.read(tmp_path / "evil.ckpt")
+
+
 def test_interpolations_are_not_resolved(content, tmp_path):
     content["sovits"]["config"]["model"]["segment_frames"] = "${oc.env:HOME}"
     torch.save(content, tmp_path / "evil.ckpt")
@@ -139,7 +148,7 @@ def test_weights_that_do_not_fit_are_named(content, tmp_path):
 def test_a_config_that_cannot_be_built_says_why(content, tmp_path):
     content["sovits"]["config"]["model"]["decoder"]["upsample_rates"] = [7]
     torch.save(content, tmp_path / "odd.ckpt")
-    with pytest.raises(SovitsError, match=r"odd\.ckpt: its model cannot be built here: upsample_rates give 7 = 7"):
+    with pytest.raises(SovitsError, match=r"odd\.ckpt: its model cannot be built here: model.decoder.upsample_rates give 7 = 7"):
         Checkpoint.read(tmp_path / "odd.ckpt").build("model")
     content["sovits"]["config"]["model"]["decoder"]["unheard_of"] = 1
     torch.save(content, tmp_path / "odd.ckpt")
