@@ -1,0 +1,162 @@
+"""Every choice of the generator composes by config alone, takes a real adversarial step, and teaches what it should."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from transformers import GPTNeoConfig, GPTNeoModel
+
+from sovits.cli import config_directory
+from sovits.data.batch import Batch
+from sovits.errors import SovitsError, mistake_behind
+from sovits.modules.semantic_encoder import SemanticEncoder
+from sovits.training.lightning_module import VoiceTraining
+from sovits.verbs.train import build_training
+from tests.builders import tiny_text
+from tests.published_encoders import EMBEDDING, write_published_encoder
+
+NARROW = [
+    "size.segment_frames=8", "size.text_encoder={filter_channels: 32, n_layers: 2}", "size.hidden_channels=16", "size.inter_channels=8",
+    "size.posterior_encoder={hidden_channels: 16, n_layers: 2}", "size.flow={hidden_channels: 16, n_layers: 2}",
+    "size.duration={filter_channels: 16, stochastic_channels: 16, dropout: 0.1}",
+    "size.semantic={hidden_size: 8, num_layers: 1, intermediate_size: 16}",
+    "size.ecapa={channels: [16, 16, 16, 16, 48], attention_channels: 8}",
+    "size.frame_rate_decoder={channels: 16, filter_channels: 32, n_layers: 2}", "size.upsampling_decoder.initial_channel=32",
+    "size.discriminators={period_channels: [4, 8], n_ffts: [512], spectrogram_channels: 4, strides: [4, 2, 1], scale_channels: [4, 8, 8]}",
+]  # fmt: skip
+
+
+def training_of(*overrides: str) -> VoiceTraining:
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        settings = [*NARROW, "training.adversary_from=0", *overrides, "hydra.runtime.output_dir=outputs/x"]
+        config = compose("train", settings, return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    torch.manual_seed(0)
+    return build_training(config, ["ana", "bo"])
+
+
+def batch_for(training: VoiceTraining) -> Batch:
+    hop = training.synthesizer.hop_length
+    waveforms = 0.3 * torch.randn(2, 14 * hop)
+    waveforms[1, 11 * hop :] = 0
+    speakers, names = torch.tensor([0, 1]), ["ana/1", "bo/1"]
+    return Batch(tiny_text(6, 5), waveforms, torch.tensor([14, 11]), 0.3 * torch.randn(2, 20 * hop), speakers, names, names)
+
+
+def step(training: VoiceTraining, batch: Batch | None = None) -> None:
+    """One batch as Lightning would give it, without Lightning."""
+    optimizers, schedules = training.configure_optimizers()
+    training.optimizers = lambda: optimizers  # type: ignore[method-assign]
+    training.lr_schedulers = lambda: [schedule["scheduler"] for schedule in schedules]  # type: ignore[method-assign]
+    training.manual_backward = lambda loss, **settings: loss.backward(**settings)  # type: ignore[method-assign]
+    training.log_dict = lambda values, **_: told.update(values)  # type: ignore[method-assign]
+    training._trainer = SimpleNamespace(checkpoint_callbacks=[])  # type: ignore[assignment]
+    told: dict[str, torch.Tensor] = {}
+    training.train().training_step(batch or batch_for(training), 0)
+    assert all(value.isfinite() for value in told.values())
+    assert {"train/generator/total", "train/discriminator/total"} <= told.keys()
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("language_model")
+    sizes = {"hidden_size": 12, "intermediate_size": 16, "num_layers": 1, "num_heads": 2, "attention_types": [[["global"], 1]]}
+    GPTNeoModel(GPTNeoConfig(vocab_size=50, max_position_embeddings=128, **sizes)).save_pretrained(folder)
+    return f"model.semantic_encoder.source={folder}"
+
+
+@pytest.fixture(scope="module")
+def speaker_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"model.speaker_encoder.source={write_published_encoder(tmp_path_factory.mktemp('speaker_model'))}"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "", "decoder=upsampling", "decoder=hifigan", "discriminators=multi_scale", "discriminators=multi_scale discriminators.scales=3",
+        "discriminators.use_spectral_norm=true", "duration=stochastic", "posterior=linear", "semantic=none",
+        "model.text_encoder.semantic_layers=[2]", "model.text_encoder.semantic_layers=[0,1,2]", "speaker_encoder=table",
+        "speaker_loss=none", "speaker_loss=consistency", "speaker_loss=both", "text=characters", "text=bpe", "audio=hop256",
+        "audio=hop256 decoder=hifigan", "audio=24k", "audio=24k decoder=hifigan", "audio=32k", "audio=32k decoder=hifigan",
+        "audio=32k decoder=upsampling", "embedding_size=192", "embedding_size=512", "training.reuse_real_features=true",
+        "training.share_discriminator_pass=true", "training.share_discriminator_pass=true discriminators.use_spectral_norm=true",
+    ],
+)  # fmt: skip
+def test_a_step_teaches_every_weight_of_both_players(overrides: str) -> None:
+    training = training_of(*overrides.split())
+    # Flows and splines start as the identity, so that nothing behind their last layers could learn on the very first step.
+    for name, weight in training.synthesizer.named_parameters():
+        if "shift" in name or "spline" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    step(training)
+    idle = [name for name, weight in training.named_parameters() if weight.requires_grad and (weight.grad is None or not weight.grad.any())]
+    # Without a speaker loss on it, the encoder still learns from the voices it gives; a bias before a batch norm never does.
+    assert [name for name in idle if not name.startswith("synthesizer.speaker_encoder")] == []
+    assert len([name for name in idle if name.startswith("synthesizer.speaker_encoder")]) <= 2
+
+
+@pytest.mark.parametrize(("choice", "learns"), [("frozen", "nothing"), ("lora", "lora"), ("full", "all")])
+def test_a_pretrained_language_model_learns_as_far_as_it_is_told_to(choice: str, learns: str, language_model: str) -> None:
+    training = training_of(f"semantic={choice}", language_model, "model.text_encoder.semantic_channels=12")
+    before = {name: weight.clone() for name, weight in training.synthesizer.semantic_encoder.named_parameters()}  # type: ignore[union-attr]
+    step(training)
+    step(training)
+    after = dict(training.synthesizer.semantic_encoder.named_parameters())  # type: ignore[union-attr]
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    if learns == "lora":
+        assert moved == {name for name in before if "lora" in name} != set()
+    else:
+        assert bool(moved) == (learns == "all")
+    assert training.synthesizer.text_encoder.semantic["0"].weight.grad.any()
+
+
+def test_a_pretrained_speaker_encoder_stays_as_it_is(speaker_model: str) -> None:
+    training = training_of("speaker_encoder=speechbrain", f"embedding_size={EMBEDDING}", speaker_model, "speaker_loss=consistency")
+    before = {name: value.clone() for name, value in training.synthesizer.speaker_encoder.state_dict().items()}  # type: ignore[union-attr]
+    step(training)
+    assert all(torch.equal(before[name], value) for name, value in training.synthesizer.speaker_encoder.state_dict().items())  # type: ignore[union-attr]
+
+
+def test_the_yardstick_has_the_sizes_of_the_original() -> None:
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        config = compose("train", ["model=vits", "hydra.runtime.output_dir=outputs/x"], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    training = build_training(config, ["ana", "bo"])
+    synthesizer = training.synthesizer
+    assert synthesizer.posterior_encoder.spec_channels == 513
+    assert synthesizer.segment_frames * synthesizer.hop_length == 8192
+    assert [len(blocks) for blocks in synthesizer.decoder.blocks] == [3] * 4
+    assert sum(weight.numel() for weight in training.discriminators.parameters()) == pytest.approx(46.75e6, rel=0.01)
+    assert sum(weight.numel() for weight in synthesizer.decoder.parameters()) == pytest.approx(14.4e6, rel=0.02)
+    assert not isinstance(synthesizer.semantic_encoder, SemanticEncoder)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("speaker_encoder=table speaker_loss=consistency", "weights.consistency=2.0 .* speaker_encoder=ecapa"),
+        ("speaker_encoder=table training.weights.speaker=1.0", "weights.speaker=1.0 needs training.speaker_classifier"),
+        ("decoder=hifigan model.decoder.upsample_rates=[8,8,2,2]", r"= 256, with model.decoder.inverse_stft_hop=1 .*audio.hop_length=512"),
+        ("decoder=upsampling model.decoder.upsample_rates=[5,4]", r"5 \* 4 = 20, .*audio.hop_length=512"),
+        ("posterior=linear audio.n_bins=513", "spec_channels=513 and the 1025 channels of posterior_spectrogram"),
+        ("model.text_encoder.semantic_channels=9", "semantic_channels=9 and the semantic encoder's hidden size=8"),
+        ("model.flow.channels=10", "model.flow.channels=10 and model.text_encoder.inter_channels=8"),
+        ("embedding_size=600", "embedding_size=600 is outside 192-512"),
+        ("model.decoder.hop_length=256", "model.decoder.hop_length=256 and audio.hop_length=512"),
+        ("audio.f_max=20000", "audio.f_max=20000 Hz is above half of audio.sample_rate=22050"),
+        ("audio.hop_length=511", "audio.hop_length=511"),
+        ("training.rounds.accumulate=0", "training.rounds.accumulate=0"),
+        ("training.rounds.discriminator_ratio=0.7", "discriminator_ratio=0.7"),
+        ("training.freeze=[encoder]", "training.freeze names 'encoder', .* its parts are decoder"),
+        ("size.discriminators.n_ffts=[128]", "n_ffts=128 leaves 6 bins"),
+        ("discriminators.periods=[] discriminators.n_ffts=[]", "periods, n_ffts and scales are all empty"),
+    ],
+)
+def test_contradictions_are_refused_before_the_first_step(overrides: str, message: str) -> None:
+    with pytest.raises(Exception, match=message) as error:
+        training_of(*overrides.split())
+    assert isinstance(mistake_behind(error.value), SovitsError)
