@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.errors import SovitsError
 
 
@@ -58,3 +58,16 @@ def test_numbers_that_contradict_are_named(settings: dict, named: list[str]) -> 
     with pytest.raises(SovitsError) as error:
         MelSpectrogram(22050, n_mels=80, **settings)
     assert all(number in str(error.value) for number in named)
+
+
+def test_the_linear_spectrogram_equals_librosa_in_the_same_frames() -> None:
+    spectrogram, samples = LinearSpectrogram(22050, 1024, 256), torch.randn(256 * 12)
+    expected = np.abs(librosa.stft(np.pad(samples.numpy(), (384, 384)), n_fft=1024, hop_length=256, center=False)) ** 2
+    power = spectrogram(samples[None])[0]
+    assert power.shape == (spectrogram.channels, 12) == (513, 12)
+    np.testing.assert_allclose(power.numpy(), expected, rtol=2e-4, atol=1e-3)
+
+
+def test_hops_that_do_not_fit_are_named() -> None:
+    with pytest.raises(SovitsError, match=r"audio.hop_length=513 does not fit audio.n_fft=1024"):
+        LinearSpectrogram(22050, 1024, 513)

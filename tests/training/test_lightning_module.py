@@ -1,14 +1,21 @@
 import copy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader
 
 from sovits.audio.spectrogram import MelSpectrogram
+from sovits.data.batch import Batch
 from sovits.errors import SovitsError
+from sovits.modules import DurationPredictor, FrameRateDecoder, SpeakerTable, StochasticDurationPredictor, TextEncoder
+from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
 from sovits.training.optimisation import RandomState, WarmEma, WarmUpCosine
-from tests.builders import HOP, batches, tiny_batch, tiny_synthesizer, tiny_training
+from sovits.training.rounds import Rounds
+from tests.builders import EMBEDDING, HOP, batches, tiny_batch, tiny_synthesizer, tiny_text, tiny_training
 
 
 def trainer_in(folder: Path, **settings) -> Trainer:
@@ -208,3 +215,117 @@ def test_the_schedule_warms_up_peaks_and_falls_to_its_floor() -> None:
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[14] == pytest.approx(0.55)
     assert rates[24:] == pytest.approx([0.1] * 6)
+
+
+def gradients(training: LightningModule, loader, folder: Path) -> dict[str, torch.Tensor]:
+    """What the generator's first update of plain descent, without noise, moved."""
+    before = copy.deepcopy(training.state_dict())
+    trainer_in(folder, limit_val_batches=0).fit(training, loader)
+    return {name: value - before[name] for name, value in training.state_dict().items() if value.is_floating_point()}
+
+
+def test_accumulated_batches_move_the_weights_like_the_joined_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "randn_like", torch.zeros_like)
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))
+    batch = tiny_batch()
+    batch.waveforms, batch.frame_lengths = batch.waveforms[:, : 15 * HOP], torch.tensor([15, 15])
+    batch.text.lengths[:] = 6
+    descent = partial(torch.optim.SGD, lr=0.01)
+    settings = {"steps": 1, "adversary_from": 5, "clip_norm": 1e9, "generator_optimizer": descent}
+
+    def training(accumulate: int) -> VoiceTraining:
+        torch.manual_seed(0)
+        # A table: batch norm would see one clip in place of two.
+        synthesizer = tiny_synthesizer(
+            text_encoder=TextEncoder(50, 6, 3, 8, 16, 32, 2, 1, 3, 0.0, 8),
+            duration_predictor=DurationPredictor(16, 16, 3, 0.0, EMBEDDING),
+            speaker_encoder=SpeakerTable(2, EMBEDDING),
+        )
+        weights = {**dict.fromkeys(GENERATOR_LOSSES, 1.0), "consistency": 0.0}
+        return tiny_training(synthesizer=synthesizer, weights=weights, rounds=Rounds(accumulate=accumulate), **settings)
+
+    fields = ("waveforms", "frame_lengths", "references", "speakers", "ids", "texts")
+    rows = [
+        replace(
+            batch,
+            text=replace(batch.text, **{name: value[row : row + 1] for name, value in vars(batch.text).items()}),
+            **{
+                name: getattr(batch, name)[row : row + 1]
+                for name in ("waveforms", "frame_lengths", "references", "speakers", "ids", "texts")
+            },
+        )
+        for row in range(2)
+    ]
+    joined = gradients(training(1), DataLoader([batch], batch_size=None), tmp_path)
+    halves = gradients(training(2), DataLoader(rows, batch_size=None), tmp_path)
+    assert max(float(value.abs().max()) for value in joined.values()) > 1e-4
+    for name, value in joined.items():
+        torch.testing.assert_close(halves[name], value, rtol=1e-3, atol=1e-6, msg=lambda told, name=name: f"{name}: {told}")
+
+
+def test_the_ratio_of_updates_is_kept(tmp_path: Path) -> None:
+    for ratio, expected in ((2, (3, 6)), (0.5, (4, 2))):
+        training = tiny_training(steps=expected[0], rounds=Rounds(discriminator_ratio=ratio))
+        trainer = fit(training, tmp_path, n_batches=3)
+        steps = [int(next(iter(optimizer.state.values()))["step"]) for optimizer in trainer.optimizers]
+        assert (training.generator_step, *steps) == (expected[0], *expected)
+
+
+def test_frozen_parts_keep_their_weights_and_drop_nothing(tmp_path: Path) -> None:
+    training = tiny_training(steps=2, freeze=["text_encoder", "discriminators.judges.0"])
+    before = copy.deepcopy(training.state_dict())
+    fit(training, tmp_path)
+    changed = moved(before, training.state_dict())
+    assert not any(name.startswith(("synthesizer.text_encoder", "discriminators.judges.0")) for name in changed)
+    assert any(name.startswith("discriminators.judges.1") for name in changed)
+    training.train()
+    assert not training.synthesizer.text_encoder.training
+    assert training.synthesizer.flow.training
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    def weights(seed: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(seed)
+        training = tiny_training(steps=3, adversary_from=1, synthesizer=tiny_synthesizer(
+            duration_predictor=StochasticDurationPredictor(16, 16, 3, 0.1, EMBEDDING)
+        ))  # fmt: skip
+        fit(training, tmp_path)
+        return training.state_dict()
+
+    first = weights(1)
+    assert moved(first, weights(1)) == set()
+    assert moved(first, weights(2))
+
+
+@pytest.mark.parametrize(("phones", "frames"), [(1, 1), (1, 40), (30, 30), (600, 2500)])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_losses_of_extreme_clips_are_numbers(phones: int, frames: int, precision: str, tmp_path: Path) -> None:
+    synthesizer = tiny_synthesizer(duration_predictor=StochasticDurationPredictor(16, 16, 3, 0.1, EMBEDDING))
+    training = tiny_training(steps=2, synthesizer=synthesizer)
+    waveforms = 0.3 * torch.randn(1, frames * HOP)
+    batch = Batch(tiny_text(phones), waveforms, torch.tensor([frames]), waveforms, torch.tensor([0]), ["ana/1"], ["x"])
+    trainer_in(tmp_path, limit_val_batches=0, precision=precision).fit(training, DataLoader([batch] * 2, batch_size=None))
+    assert training.generator_step == 2
+    assert all(weight.isfinite().all() for weight in training.parameters())
+
+
+def test_averaged_weights_in_a_checkpoint_speak_as_the_module_does(tmp_path: Path) -> None:
+    training = tiny_training(steps=4)
+    trainer = fit(training, tmp_path, callbacks=[WarmEma(0.9)])
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    saved = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]
+    other = tiny_training()
+    other.load_state_dict(saved)
+    text, voice = tiny_text(7), torch.nn.functional.normalize(torch.randn(1, EMBEDDING), dim=1)
+    spoken = [
+        module.synthesizer.eval().synthesize(text, voice, generator=torch.Generator().manual_seed(0)).audio for module in (training, other)
+    ]
+    torch.testing.assert_close(*spoken, rtol=1e-6, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_architecture_names_what_differs(tmp_path: Path) -> None:
+    training = tiny_training(steps=1)
+    fit(training, tmp_path).save_checkpoint(tmp_path / "a.ckpt")
+    wider = tiny_training(steps=2, synthesizer=tiny_synthesizer(decoder=FrameRateDecoder(8, HOP, [2], 24, 32, 2, EMBEDDING)))
+    with pytest.raises(SovitsError, match=r"another architecture; what differs: synthesizer.decoder \(.*there and .*here.*warm_start"):
+        trainer_in(tmp_path).fit(wider, batches(2), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
