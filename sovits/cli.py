@@ -92,7 +92,9 @@ def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[Dict
 def _composition_mistake(verb: str, error: CompactHydraException) -> str:
     """What is wrong with the overrides."""
     if isinstance(error, MissingConfigException) and error.options:
-        return f"There is no {error.missing_cfg_file}; choose one of {', '.join(error.options)}."
+        # A name that begins with an underscore is part of others.
+        options = [option for option in error.options if not option.startswith("_")]
+        return f"There is no {error.missing_cfg_file}; choose one of {', '.join(options)}."
     cause = error.__cause__
     if not isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return " ".join(str(error).split())

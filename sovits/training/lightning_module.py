@@ -279,9 +279,8 @@ def _mean_logit(verdicts: list[Verdict]) -> Tensor:
 
 def compile_networks(synthesizer: Synthesizer, *discriminators: Discriminators) -> None:
     """Compiles each network in place: those over text and frames for any length, the others for the one length of a slice."""
-    for part in (synthesizer.text_encoder, synthesizer.posterior_encoder, synthesizer.flow):
-        part.compile(dynamic=True)
-    synthesizer.decoder.compile()
-    for judges in discriminators:
-        for judge in judges.judges:
-            judge.compile()
+    any_length = [synthesizer.text_encoder, synthesizer.posterior_encoder, synthesizer.flow]
+    one_length = [synthesizer.decoder, *(judge for judges in discriminators for judge in judges.judges)]
+    for part in [*any_length, *one_length]:
+        if part._compiled_call_impl is None:  # a second fit finds them compiled
+            part.compile(dynamic=True if part in any_length else None)

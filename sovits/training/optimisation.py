@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -42,16 +41,30 @@ class WarmEma(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(multi_avg_fn=self._update)
+        super().__init__()
         self.decay = decay
 
-    def _update(self, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
-        # With two optimisers Lightning's step counter moves by two, but this is called once a batch.
-        decay = min(self.decay, (1 + int(n_averaged)) / (10 + int(n_averaged)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - decay)
-        else:
-            torch._foreach_copy_(averaged, current)
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Moves the averages to where the weights are: on the CPU, their library's choice, every step would copy all weights off a GPU."""
+        average = self._average_model
+        assert average is not None
+        average.module.to(pl_module.device)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """One update after each batch that moved weights; the count stays on the host, so that no GPU is waited for."""
+        average = self._average_model
+        if average is None or trainer.global_step <= self._latest_update_step:
+            return
+        self._latest_update_step = trainer.global_step
+        n = int(average.n_averaged)
+        # With two optimisers Lightning's step counter moves by two, but this is one update.
+        share = 1 - min(self.decay, (1 + n) / (10 + n)) if n else 1.0
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.module.parameters()), list(pl_module.parameters()), share)
+            buffers, current = list(average.module.buffers()), list(pl_module.buffers())
+            if buffers:
+                torch._foreach_copy_(buffers, current)
+        average.n_averaged += 1
 
 
 class RandomState(Callback):

@@ -245,17 +245,8 @@ def test_accumulated_batches_move_the_weights_like_the_joined_one(tmp_path: Path
         return tiny_training(synthesizer=synthesizer, weights=weights, rounds=Rounds(accumulate=accumulate), **settings)
 
     fields = ("waveforms", "frame_lengths", "references", "speakers", "ids", "texts")
-    rows = [
-        replace(
-            batch,
-            text=replace(batch.text, **{name: value[row : row + 1] for name, value in vars(batch.text).items()}),
-            **{
-                name: getattr(batch, name)[row : row + 1]
-                for name in ("waveforms", "frame_lengths", "references", "speakers", "ids", "texts")
-            },
-        )
-        for row in range(2)
-    ]
+    texts = [replace(batch.text, **{name: value[row : row + 1] for name, value in vars(batch.text).items()}) for row in range(2)]
+    rows = [replace(batch, text=texts[row], **{name: getattr(batch, name)[row : row + 1] for name in fields}) for row in range(2)]
     joined = gradients(training(1), DataLoader([batch], batch_size=None), tmp_path)
     halves = gradients(training(2), DataLoader(rows, batch_size=None), tmp_path)
     assert max(float(value.abs().max()) for value in joined.values()) > 1e-4
