@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torchaudio.transforms import Resample
 
+from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram
 from sovits.training.parts import part_of
 
 
@@ -44,7 +46,7 @@ class WarmStart:
 
 @torch.no_grad()
 def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence[str] | None = None) -> WarmStart:
-    """Copies into ``module`` every weight of the same name and shape.
+    """Copies into ``module`` every weight of the same name and shape; constants, such as the filters of a spectrogram, are its own.
 
     Args:
         module: the whole training module.
@@ -52,8 +54,10 @@ def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence
         parts: only names that begin with one of these, such as ``synthesizer.decoder``; None for all.
     """
     result, own = WarmStart(), module.state_dict()
+    # Filters for another sample rate may have the very same shape.
+    constant = tuple(f"{name}." for name, part in module.named_modules() if isinstance(part, MelSpectrogram | LinearSpectrogram | Resample))
     chosen = {name for name in (*own, *weights) if parts is None or any(name.startswith(f"{part}.") for part in parts)}
-    for name in sorted(chosen):
+    for name in sorted(name for name in chosen if not name.startswith(constant)):
         part = part_of(name)
         if name not in own:
             result.unused[part].append(name)

@@ -1,11 +1,12 @@
 import pytest
 import torch
 
+from sovits.audio.spectrogram import MelSpectrogram
 from sovits.errors import SovitsError
 from sovits.modules import FrameRateDecoder, UpsamplingDecoder
 from sovits.training.parts import part_name
 from sovits.training.warm_start import warm_start
-from tests.builders import EMBEDDING, HOP, tiny_synthesizer, tiny_training
+from tests.builders import EMBEDDING, HOP, N_FFT, N_MELS, tiny_synthesizer, tiny_training
 
 
 def test_all_of_an_equal_model_is_taken() -> None:
@@ -13,6 +14,7 @@ def test_all_of_an_equal_model_is_taken() -> None:
     result = warm_start(two, one.state_dict())
     assert not result.missing or not any(result.missing.values())
     assert all(torch.equal(value, one.state_dict()[name]) for name, value in two.state_dict().items())
+    assert "mel_spectrogram" not in result.loaded
     assert all("weights taken" in line and "not in" not in line for line in result.lines())
 
 
@@ -31,6 +33,17 @@ def test_what_does_not_fit_is_left_and_told() -> None:
     assert "synthesizer.decoder: " in told
     assert "not in the checkpoint" in told
     assert "only in the checkpoint" in told
+
+
+def test_the_filters_of_another_sample_rate_stay_their_own() -> None:
+    training = tiny_training(
+        mel_spectrogram=MelSpectrogram(9000, N_FFT, HOP, N_MELS), posterior_spectrogram=MelSpectrogram(9000, N_FFT, HOP, N_MELS)
+    )
+    own = training.mel_spectrogram.transform.mel_scale.fb.clone()
+    source = tiny_training().state_dict()
+    assert not torch.equal(own, source["mel_spectrogram.transform.mel_scale.fb"])
+    warm_start(training, source)
+    assert torch.equal(training.mel_spectrogram.transform.mel_scale.fb, own)
 
 
 def test_only_chosen_parts_are_taken() -> None:
