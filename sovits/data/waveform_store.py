@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -115,6 +116,8 @@ class PackedWaveforms:
     def _open(self) -> None:
         try:
             self._file = (self.folder / SAMPLES_NAME).open("rb")
+            # Open, and locked, for as long as this store is in use, and closed with it.
+            weakref.finalize(self, self._file.close)
             lock(self._file, fcntl.LOCK_SH)
             opened = os.fstat(self._file.fileno())
             # Between opening and locking, another process may have removed it.
