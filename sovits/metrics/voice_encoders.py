@@ -7,12 +7,10 @@ import warnings
 from collections import OrderedDict
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from sovits.errors import SovitsError
 from sovits.metrics.per_speaker import is_silent
 
 SHORTEST_SECONDS = 0.5
@@ -94,22 +92,10 @@ class SpeechBrainEncoder:
     """
 
     def __init__(self, source: str, savedir: str | None = None, device: str = "cpu", sample_rate: int = 16000) -> None:
-        from speechbrain.inference.speaker import EncoderClassifier
+        # Imported late: preparing a set with another encoder should not wait for all networks.
+        from sovits.modules.pretrained_speaker_encoder import load_speechbrain
 
-        overrides = {}
-        local = Path(source).expanduser()
-        if local.is_dir():
-            source = savedir = str(local.resolve())
-            # A published file names its weights by their place on the hub; these lie beside it.
-            overrides["pretrained_path"] = source
-        try:
-            self.network = EncoderClassifier.from_hparams(
-                source=source, savedir=savedir, overrides=overrides, overrides_must_match=False, run_opts={"device": device}
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise SovitsError(
-                f"The speaker encoder '{source}' could not be loaded ({error}); give a folder with hyperparams.yaml, or a hub name online."
-            ) from error
+        self.network = load_speechbrain(source, "encoder.source", savedir, device)
         self.source = source
         self.sample_rate = sample_rate
         self.channels = len(self._embed(np.zeros(sample_rate, dtype=np.float32) + 1e-3))

@@ -163,5 +163,5 @@ def test_speechbrain_encoder_from_a_local_folder(tiny_speechbrain: Path) -> None
 
 
 def test_a_speechbrain_source_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SovitsError, match=r"encoder '.*nowhere' could not be loaded"):
+    with pytest.raises(SovitsError, match=r"encoder.source='.*nowhere' could not be loaded"):
         SpeechBrainEncoder(str(tmp_path / "nowhere"), savedir=str(tmp_path / "kept"))
