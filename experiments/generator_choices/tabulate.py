@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for results.csv and mels.png")
     parser.add_argument("--speaker", default="p225", help="whose held-out clip is drawn")
     arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     held_out = [utterance for utterance in Manifest.load(arguments.set).utterances if utterance.split == "val"]
     recordings = {clip.id: read_waveform(arguments.set / clip.path, RATE) for clip in held_out}

@@ -49,6 +49,8 @@ class VoiceTraining(LightningModule):
         schedule: made from an optimiser, stepped once an update of its player.
         steps: generator steps to train. Lightning's own ``global_step`` counts the discriminator's updates too.
         adversary_from: generator step at which the adversary joins; before it the synthesizer warms up alone.
+        mel_only_steps: generator steps at the start in which only the mel loss counts, so that the latents carry the sound before the
+            text's prior pulls at them; fewer where the adversary joins before.
         clip_norm: largest gradient norm of each player.
         carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
@@ -80,6 +82,7 @@ class VoiceTraining(LightningModule):
         speakers: list[str],
         speaker_classifier: SpeakerClassifier | None = None,
         rounds: Rounds | None = None,
+        mel_only_steps: int = 0,
         loss_limit: float = 1e6,
         freeze: Iterable[str] = (),
         reuse_real_features: bool = False,
@@ -100,6 +103,7 @@ class VoiceTraining(LightningModule):
         self.schedule = schedule
         self.steps = steps
         self.adversary_from = adversary_from
+        self.mel_only_steps = min(mel_only_steps, adversary_from)
         self.clip_norm = clip_norm
         self.carried_config = carried_config
         self.speakers = speakers
@@ -212,7 +216,8 @@ class VoiceTraining(LightningModule):
             return losses.speaker_consistency(self.synthesizer.embed_speaker(synthetic.squeeze(1)), expected)
 
     def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        counted = ["mel"] if self.generator_step < self.mel_only_steps else list(terms)
+        return torch.stack([self.weights[name] * terms[name] for name in counted]).sum()
 
     def _update(self, player: int, current: Round, loss: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:
         """Gradients of ``loss`` for this player alone; with the last batch of an update a clipped step, and the norm before clipping."""

@@ -124,6 +124,7 @@ def interpreted_search_equals_the_one_on_the_cpu() -> None:
         assert torch.equal(search(*batch), monotonic_alignment(*batch)), [tensor.shape for tensor in batch]
 
 
+@pytest.mark.slow
 def test_the_gpus_kernel_interpreted_equals_the_search_on_the_cpu_bit_for_bit() -> None:
     pytest.importorskip("triton", reason="the GPU's search needs Triton, which torch brings along on Linux only")
     code = f"import runpy; runpy.run_path({__file__!r})['interpreted_search_equals_the_one_on_the_cpu']()"

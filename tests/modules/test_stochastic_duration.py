@@ -72,6 +72,7 @@ def integrated_probabilities(predictor: StochasticDurationPredictor, count: int)
     return torch.stack([part.sum() for part in (over_extra * widths.repeat_interleave(cells)).split(cells.tolist())])
 
 
+@pytest.mark.slow
 def test_density_of_the_flow_integrates_to_one_and_gives_the_probability_of_every_duration() -> None:
     predictor = widened(moved(tiny(), 0.3)).eval()
     exact = integrated_probabilities(predictor, 6)
@@ -124,6 +125,7 @@ def test_a_padded_text_is_treated_as_if_alone() -> None:
     assert not drawn[:, 7:].any()
 
 
+@pytest.mark.slow
 def test_bimodal_durations_are_learned() -> None:
     """Two phones: one lasts 3 or 12 frames with odds 1 to 2, the other always 6."""
     torch.manual_seed(0)
