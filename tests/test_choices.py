@@ -8,6 +8,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from transformers import GPTNeoConfig, GPTNeoModel
 
 from sovits.cli import config_directory
@@ -58,6 +59,7 @@ def step(training: VoiceTraining, batch: Batch | None = None) -> None:
     told: dict[str, torch.Tensor] = {}
     training.train().training_step(batch or batch_for(training), 0)
     assert all(value.isfinite() for value in told.values())
+    assert all(weight.grad is None for weight in training.parameters() if not weight.requires_grad)
     assert {"train/generator/total", "train/discriminator/total"} <= told.keys()
 
 
@@ -82,8 +84,10 @@ def speaker_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         "model.text_encoder.semantic_layers=[2]", "model.text_encoder.semantic_layers=[0,1,2]", "speaker_encoder=table",
         "speaker_loss=none", "speaker_loss=consistency", "speaker_loss=both", "text=characters", "text=bpe", "audio=hop256",
         "audio=hop256 decoder=hifigan", "audio=24k", "audio=24k decoder=hifigan", "audio=32k", "audio=32k decoder=hifigan",
-        "audio=32k decoder=upsampling", "embedding_size=192", "embedding_size=512", "training.reuse_real_features=true",
+        "audio=32k decoder=upsampling", "audio=24k decoder=upsampling", "audio=hop256 decoder=upsampling",
+        "embedding_size=192", "embedding_size=512", "training.reuse_real_features=true",
         "training.share_discriminator_pass=true", "training.share_discriminator_pass=true discriminators.use_spectral_norm=true",
+        "audio=hop256 decoder=hifigan discriminators=multi_scale duration=stochastic posterior=linear semantic=none speaker_encoder=table",
     ],
 )  # fmt: skip
 def test_a_step_teaches_every_weight_of_both_players(overrides: str) -> None:
@@ -121,18 +125,69 @@ def test_a_pretrained_speaker_encoder_stays_as_it_is(speaker_model: str) -> None
     assert all(torch.equal(before[name], value) for name, value in training.synthesizer.speaker_encoder.state_dict().items())  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "decoder=upsampling discriminators.use_spectral_norm=true speaker_loss=both",
+        "decoder=hifigan discriminators=multi_scale discriminators.scales=3 duration=stochastic posterior=linear speaker_loss=both",
+        "decoder=frame_rate size.segment_frames=1 speaker_loss=both",
+    ],
+)
+def test_one_phone_in_one_frame_is_a_step_with_numbers(overrides: str, precision: torch.dtype) -> None:
+    training = training_of(*overrides.split())
+    hop, names = training.synthesizer.hop_length, ["ana/1", "bo/1"]
+    waveforms, references = 0.3 * torch.randn(2, hop), 0.3 * torch.randn(2, 20 * hop)
+    batch = Batch(tiny_text(1, 1), waveforms, torch.tensor([1, 1]), references, torch.tensor([0, 1]), names, names)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        step(training, batch)
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in training.parameters())
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "text_encoder", "semantic_encoder", "posterior_encoder", "flow", "duration_predictor", "decoder", "decoder.head", "speaker_encoder",
+        "discriminators.judges.0",
+    ],
+)  # fmt: skip
+def test_a_frozen_part_stays_as_it_is_and_the_others_move(part: str) -> None:
+    training = training_of(f"training.freeze=[{part}]", "speaker_loss=consistency")
+    before = {name: value.clone() for name, value in training.state_dict().items()}
+    step(training)
+    moved = {name for name, value in training.state_dict().items() if not torch.equal(before[name], value)}
+    frozen = f"{'' if part.startswith('discriminators') else 'synthesizer.'}{part}."
+    assert any(name.startswith(frozen) for name in before)
+    assert not any(name.startswith(frozen) for name in moved)
+    assert len(moved) > 0.5 * len(list(training.parameters()))
+
+
 def test_the_yardstick_has_the_sizes_of_the_original() -> None:
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
         config = compose("train", ["model=vits", "hydra.runtime.output_dir=outputs/x"], return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     training = build_training(config, ["ana", "bo"])
-    synthesizer = training.synthesizer
-    assert synthesizer.posterior_encoder.spec_channels == 513
-    assert synthesizer.segment_frames * synthesizer.hop_length == 8192
-    assert [len(blocks) for blocks in synthesizer.decoder.blocks] == [3] * 4
-    assert sum(weight.numel() for weight in training.discriminators.parameters()) == pytest.approx(46.75e6, rel=0.01)
-    assert sum(weight.numel() for weight in synthesizer.decoder.parameters()) == pytest.approx(14.4e6, rel=0.02)
+    synthesizer, judges = training.synthesizer, training.discriminators.judges
     assert not isinstance(synthesizer.semantic_encoder, SemanticEncoder)
+    assert (synthesizer.posterior_encoder.spec_channels, synthesizer.hop_length, synthesizer.embedding_size) == (513, 256, 256)
+    assert synthesizer.segment_frames * synthesizer.hop_length == 8192
+    assert synthesizer.text_encoder.inter_channels == synthesizer.text_encoder.hidden_channels == synthesizer.flow.channels == 192
+    assert len(synthesizer.text_encoder.layers) == 6
+    assert len(synthesizer.posterior_encoder.wavenet.gates) == 16
+    assert [len(coupling.wavenet.gates) for coupling in synthesizer.flow.steps] == [4] * 4
+    decoder = synthesizer.decoder
+    assert [(layer.stride[0], layer.kernel_size[0]) for layer in decoder.upsamples] == [(8, 16), (8, 16), (2, 4), (2, 4)]
+    assert [layer.in_channels for layer in decoder.upsamples] == [512, 256, 128, 64]
+    assert [len(blocks) for blocks in decoder.blocks] == [3] * 4
+    assert [judge.period for judge in judges[:5]] == [2, 3, 5, 7, 11]
+    assert [layer.out_channels for layer in judges[0].convolutions] == [32, 128, 512, 1024, 1024]
+    scale = judges[5].convolutions
+    assert [(layer.out_channels, layer.kernel_size[0], layer.stride[0], layer.groups) for layer in scale] == [
+        (16, 15, 1, 1), (64, 41, 4, 4), (256, 41, 4, 16), (1024, 41, 4, 64), (1024, 41, 4, 256), (1024, 5, 1, 1),
+    ]  # fmt: skip
+    assert len(judges) == 6
+    assert sum(weight.numel() for weight in training.discriminators.parameters()) == pytest.approx(46.75e6, rel=0.01)
+    assert sum(weight.numel() for weight in decoder.parameters()) == pytest.approx(14.4e6, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +200,11 @@ def test_the_yardstick_has_the_sizes_of_the_original() -> None:
         ("posterior=linear audio.n_bins=513", "spec_channels=513 and the 1025 channels of posterior_spectrogram"),
         ("model.text_encoder.semantic_channels=9", "semantic_channels=9 and the semantic encoder's hidden size=8"),
         ("model.flow.channels=10", "model.flow.channels=10 and model.text_encoder.inter_channels=8"),
+        ("model.decoder.inter_channels=9", "model.decoder.inter_channels=9 and model.text_encoder.inter_channels=8"),
+        ("model.posterior_encoder.inter_channels=9", "posterior_encoder.inter_channels=9 and model.text_encoder.inter_channels=8"),
+        ("model.flow.speaker_channels=200", "model.flow.speaker_channels=200 and the speaker encoder's embedding_size=256"),
+        ("model.text_encoder.semantic_layers=[3]", r"semantic_layers=\[3\] with n_layers=2: name one or more of 0-2"),
+        ("decoder=hifigan audio=hop256 audio.hop_length=300", r"8 \* 8 \* 2 \* 2 = 256.*audio.hop_length=300"),
         ("embedding_size=600", "embedding_size=600 is outside 192-512"),
         ("model.decoder.hop_length=256", "model.decoder.hop_length=256 and audio.hop_length=512"),
         ("audio.f_max=20000", "audio.f_max=20000 Hz is above half of audio.sample_rate=22050"),
@@ -160,3 +220,25 @@ def test_contradictions_are_refused_before_the_first_step(overrides: str, messag
     with pytest.raises(Exception, match=message) as error:
         training_of(*overrides.split())
     assert isinstance(mistake_behind(error.value), SovitsError)
+
+
+def test_what_teaches_a_speaker_encoder_needs_one_that_learns(speaker_model: str) -> None:
+    with pytest.raises(
+        Exception, match=r"weights.speaker=1.0 teaches the speaker encoder, but nothing of model.speaker_encoder is trained"
+    ):
+        training_of("speaker_encoder=speechbrain", f"embedding_size={EMBEDDING}", speaker_model, "speaker_loss=aam")
+    with pytest.raises(Exception, match=f"embedding_size=192 differs from the {EMBEDDING} values of the pretrained"):
+        training_of("speaker_encoder=speechbrain", speaker_model)
+
+
+def test_freezing_a_whole_player_is_refused() -> None:
+    with pytest.raises(SovitsError, match="training.freeze leaves the discriminators nothing to learn"):
+        training_of("training.freeze=[discriminators]").configure_optimizers()
+
+
+def test_a_vocabulary_too_small_for_the_text_is_named() -> None:
+    for choice, needed in (("bpe", 50259), ("phones", 168)):
+        with initialize_config_dir(str(config_directory()), version_base="1.3"):
+            config = compose("train", [f"text={choice}", "text.vocabulary=100"])
+        with pytest.raises(Exception, match=f"text.vocabulary=100 is smaller than .*set text.vocabulary={needed}"):
+            instantiate(config.text)

@@ -23,6 +23,16 @@ def test_kl_is_the_divergence_of_torch_distributions_in_expectation() -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=0.02)
 
 
+def test_kl_of_a_given_sample_is_the_difference_of_its_log_densities() -> None:
+    mean, log_std, prior_mean, prior_log_std, noise = torch.randn(5, 2, 4, 6).unbind()
+    latent = mean + noise * log_std.exp()
+    loss = losses.kl_loss(output_of(latent, Posterior(mean, log_std), prior_mean, prior_log_std))
+    difference = Normal(mean, log_std.exp()).log_prob(latent) - Normal(prior_mean, prior_log_std.exp()).log_prob(latent)
+    # The posterior's own quadratic term stands as its expectation, 0.5.
+    expected = (difference + 0.5 * (noise**2 - 1)).sum(1).mean()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_kl_ignores_padded_frames() -> None:
     values = [torch.randn(1, 4, 6) for _ in range(4)]
     mask = torch.tensor([[[1.0, 1, 1, 0, 0, 0]]])
@@ -55,6 +65,15 @@ def test_adversarial_losses_by_hand() -> None:
     assert losses.discriminator_loss(real, synthetic).item() == pytest.approx(0.25**2 + 0.5**2)
     assert losses.adversarial_loss(synthetic).item() == pytest.approx(0.25)
     assert losses.feature_matching_loss(real, synthetic).item() == pytest.approx(0.5)
+
+
+def test_losses_of_several_discriminators_are_means_of_unlike_terms() -> None:
+    real = [verdict(0.75, 2.0), (torch.zeros(2, 9), [torch.full((2, 3, 4), -4.0), torch.full((2, 1, 7), 0.5)])]
+    synthetic = [verdict(0.5, 3.0), (torch.full((2, 9), 2.0), [torch.full((2, 3, 4), -1.0), torch.full((2, 1, 7), 0.25)])]
+    assert losses.discriminator_loss(real, synthetic).item() == pytest.approx(((0.25**2 + 0.5**2) + (1 + 4)) / 2)
+    assert losses.adversarial_loss(synthetic).item() == pytest.approx((0.25 + 1) / 2)
+    # Each of the three layers by the size of its real features.
+    assert losses.feature_matching_loss(real, synthetic).item() == pytest.approx((1 / 2 + 3 / 4 + 0.25 / 0.5) / 3)
 
 
 def test_mel_loss_is_zero_for_equal_audio_and_doubles_as_decibels() -> None:

@@ -123,8 +123,8 @@ class VoiceTraining(LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:  # type: ignore[override]
         own = [*self.synthesizer.parameters(), *(self.speaker_classifier.parameters() if self.speaker_classifier else ())]
-        generator = self.generator_optimizer([weight for weight in own if weight.requires_grad])
-        discriminator = self.discriminator_optimizer([weight for weight in self.discriminators.parameters() if weight.requires_grad])
+        generator = self.generator_optimizer(_trainable(own, "synthesizer"))
+        discriminator = self.discriminator_optimizer(_trainable(self.discriminators.parameters(), "discriminators"))
         schedules = [
             {"scheduler": self.schedule(generator), "name": "learning_rate/generator"},
             {"scheduler": self.schedule(discriminator), "name": "learning_rate/discriminator"},
@@ -276,6 +276,13 @@ class VoiceTraining(LightningModule):
         self.generator_step = carried["generator_step"]
         self.batches_since_step = carried["batches_since_step"]
         self.speaker_bank = carried["speaker_bank"]
+
+
+def _trainable(weights: Iterable[Tensor], player: str) -> list[Tensor]:
+    chosen = [weight for weight in weights if weight.requires_grad]
+    if not chosen:
+        raise SovitsError(f"training.freeze leaves the {player} nothing to learn; take some of its parts out of it.")
+    return chosen
 
 
 def _mean_logit(verdicts: list[Verdict]) -> Tensor:

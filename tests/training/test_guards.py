@@ -1,10 +1,14 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from sovits.errors import SovitsError
 from sovits.training.guards import check_architecture, require_sane
+from tests.builders import batches, tiny_training
 
 
 def trainer(path: str = "") -> SimpleNamespace:
@@ -38,3 +42,29 @@ def test_another_architecture_is_told_part_by_part() -> None:
     assert "synthesizer.decoder.new is only in the checkpoint" in message
     assert "discriminators" not in message
     assert "warm_start" in message
+
+
+class Spoil(Callback):
+    """Ruins a loss from a step on."""
+
+    def __init__(self, step: int, weight: float) -> None:
+        self.step, self.weight = step, weight
+
+    def on_train_batch_start(self, trainer, pl_module, *_) -> None:
+        if pl_module.generator_step == self.step:
+            pl_module.weights["kl"] = self.weight
+
+
+@pytest.mark.parametrize("weight", [float("nan"), 1e12])
+def test_a_run_that_goes_wrong_stops_at_once_and_names_a_checkpoint_with_sound_weights(weight: float, tmp_path: Path) -> None:
+    keeper = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=4, save_on_train_epoch_end=False)
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=-1, logger=False, enable_progress_bar=False, enable_model_summary=False,
+        limit_val_batches=0, default_root_dir=tmp_path, callbacks=[Spoil(3, weight), keeper],
+    )  # fmt: skip
+    training = tiny_training(steps=9)
+    with pytest.raises(SovitsError, match=r"generator/total is .* at step 4 on the clips ana/1, bo/1 .*resume=.*last\.ckpt") as error:
+        trainer.fit(training, batches(4))
+    saved = torch.load(str(error.value).split("resume=")[1].split(",")[0], weights_only=True)
+    assert saved["sovits"]["generator_step"] == 2
+    assert all(value.isfinite().all() for value in saved["state_dict"].values())

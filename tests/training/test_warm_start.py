@@ -35,6 +35,23 @@ def test_what_does_not_fit_is_left_and_told() -> None:
     assert "only in the checkpoint" in told
 
 
+def test_the_figures_that_are_told_are_those_of_the_weights_that_changed() -> None:
+    source = {name: torch.randn_like(value) if value.is_floating_point() else value for name, value in tiny_training().state_dict().items()}
+    training = tiny_training(synthesizer=tiny_synthesizer(decoder=FrameRateDecoder(8, HOP, [2], 24, 32, 3, EMBEDDING)))
+    before = {name: value.clone() for name, value in training.state_dict().items()}
+    result = warm_start(training, source)
+    after = training.state_dict()
+    equal = {
+        name for name in after if name in source and after[name].shape == source[name].shape and torch.equal(after[name], source[name])
+    }
+    for part in ("decoder", "flow", "text_encoder"):
+        names = [name for name in after if name.startswith(f"synthesizer.{part}.")]
+        taken = sum(name in equal for name in names)
+        assert any(line.startswith(f"synthesizer.{part}: {taken} of {len(names)} weights taken") for line in result.lines())
+    assert all(torch.equal(after[name], before[name]) for name in after.keys() - equal)
+    assert {name.split(".")[3] for name in result.missing["synthesizer.decoder"]} == {"2"}
+
+
 def test_the_filters_of_another_sample_rate_stay_their_own() -> None:
     training = tiny_training(
         mel_spectrogram=MelSpectrogram(9000, N_FFT, HOP, N_MELS), posterior_spectrogram=MelSpectrogram(9000, N_FFT, HOP, N_MELS)
