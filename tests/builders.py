@@ -29,6 +29,16 @@ from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
 from sovits.training.optimisation import WarmUpCosine
 
 SAMPLE_RATE, N_FFT, HOP, N_MELS, EMBEDDING = 8000, 256, 64, 20, 192
+NARROW = [
+    "size.segment_frames=8", "size.text_encoder={filter_channels: 32, n_layers: 2}", "size.hidden_channels=16", "size.inter_channels=8",
+    "size.posterior_encoder={hidden_channels: 16, n_layers: 2}", "size.flow={hidden_channels: 16, n_layers: 2}",
+    "size.duration={filter_channels: 16, stochastic_channels: 16, dropout: 0.1}",
+    "size.semantic={hidden_size: 8, num_layers: 1, intermediate_size: 16}",
+    "size.ecapa={channels: [16, 16, 16, 16, 48], attention_channels: 8}",
+    "size.frame_rate_decoder={channels: 16, filter_channels: 32, n_layers: 2}", "size.upsampling_decoder.initial_channel=32",
+    "size.discriminators={period_channels: [4, 8], n_ffts: [512], spectrogram_channels: 4, strides: [4, 2, 1], scale_channels: [4, 8, 8]}",
+]  # fmt: skip
+"""Overrides of `sovits train` that leave every part of the model a few channels."""
 
 
 def tiny_mels() -> MelSpectrogram:

@@ -18,9 +18,8 @@ from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.verbs import train as train_verb
 from sovits.voice import Voice
-from tests.builders import HOP, N_FFT, N_MELS, SAMPLE_RATE
+from tests.builders import HOP, N_FFT, N_MELS, NARROW, SAMPLE_RATE
 from tests.published_encoders import EMBEDDING, write_published_encoder
-from tests.test_choices import NARROW
 
 SMALL = [
     *NARROW, "text=characters", f"audio.sample_rate={SAMPLE_RATE}", f"audio.n_fft={N_FFT}", f"audio.n_bins={N_FFT // 2 + 1}",
@@ -73,28 +72,38 @@ def test_a_run_keeps_a_checkpoint_voices_and_figures(first: Path) -> None:
     assert torch.load(first, weights_only=True)["sovits"]["generator_step"] == 2
 
 
+@pytest.mark.xfail(strict=True, reason="Lightning 2.6 copies last.ckpt only when the best checkpoint is saved.")
+def test_the_last_checkpoint_is_of_the_last_step_though_nothing_got_better(prepared: Path, tmp_path: Path) -> None:
+    still = ["training.generator_optimizer.lr=0.0", "speaker_encoder=table", "training.steps=5", "trainer.val_check_interval=2"]
+    checkpoint = trained(prepared, tmp_path, *still)
+    assert torch.load(checkpoint, weights_only=True)["sovits"]["generator_step"] == 5
+    assert torch.load(checkpoint.with_name("best.ckpt"), weights_only=True)["sovits"]["generator_step"] == 2
+
+
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Models that are not trained here, each in the layout it is published in."""
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Where models lie that are not trained here, each in the layout it is published in."""
     language_model = tmp_path_factory.mktemp("language_model")
     sizes = {"hidden_size": 8, "intermediate_size": 16, "num_layers": 1, "num_heads": 2, "attention_types": [[["global"], 1]]}
     GPTNeoModel(GPTNeoConfig(max_position_embeddings=128, **sizes)).save_pretrained(language_model)
-    return {"language_model": language_model, "speaker_model": write_published_encoder(tmp_path_factory.mktemp("speaker_model"))}
+    speaker_model = write_published_encoder(tmp_path_factory.mktemp("speaker_model"))
+    return {
+        "language_model": f"model.semantic_encoder.source={language_model}",
+        "speaker_model": f"model.speaker_encoder.source={speaker_model}",
+    }
 
 
 @pytest.mark.parametrize(
     "choice",
     [
         "decoder=hifigan", "decoder=upsampling model.decoder.upsample_rates=[4,4]", "duration=stochastic", "posterior=linear", "text=bpe",
-        "speaker_encoder=table", f"speaker_encoder=speechbrain model.speaker_encoder.source={{speaker_model}} embedding_size={EMBEDDING}",
-        *(
-            f"semantic={how} model.semantic_encoder.source={{language_model}} model.text_encoder.semantic_channels=8 text.tokenizer.source=null"
-            for how in ("frozen", "lora")
-        ),
+        "speaker_encoder=table", f"speaker_encoder=speechbrain {{speaker_model}} embedding_size={EMBEDDING}",
+        "semantic=frozen {language_model} model.text_encoder.semantic_channels=8 text.tokenizer.source=null",
+        "semantic=lora {language_model} model.text_encoder.semantic_channels=8 text.tokenizer.source=null",
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_every_choice_speaks_as_the_run_did(
-    choice: str, elsewhere: dict[str, Path], prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    choice: str, elsewhere: dict[str, str], prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     build = train_verb.build_training
