@@ -16,7 +16,7 @@ from sovits import losses
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.data.batch import Batch
 from sovits.errors import SovitsError
-from sovits.modules.discriminators import Discriminators, Verdict
+from sovits.modules.discriminators import Discriminators, SpectrogramDiscriminator, Verdict
 from sovits.modules.layers.freezing import frozen
 from sovits.modules.layers.masking import masked_mean
 from sovits.modules.layers.slicing import take_slices
@@ -290,9 +290,14 @@ def _mean_logit(verdicts: list[Verdict]) -> Tensor:
 
 
 def compile_networks(synthesizer: Synthesizer, *discriminators: Discriminators) -> None:
-    """Compiles each network in place: those over text and frames for any length, the others for the one length of a slice."""
-    any_length = [synthesizer.text_encoder, synthesizer.posterior_encoder, synthesizer.flow]
-    one_length = [synthesizer.decoder, *(judge for judges in discriminators for judge in judges.judges)]
+    """Compiles networks in place: those over frames for any length, the others for the one length of a slice.
+
+    Torch 2.11's inductor fails on attention over texts of any length and on Fourier transforms: text encoder, decoder and spectrogram
+    discriminators stay as they are.
+    """
+    any_length = [synthesizer.posterior_encoder, synthesizer.flow]
+    judges = [judge for group in discriminators for judge in group.judges]
+    one_length = [judge for judge in judges if not isinstance(judge, SpectrogramDiscriminator)]
     for part in [*any_length, *one_length]:
         if part._compiled_call_impl is None:  # a second fit finds them compiled
             part.compile(dynamic=True if part in any_length else None)
