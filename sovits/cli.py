@@ -20,6 +20,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
 from sovits.overrides import quote_overrides
+from sovits.runs.reproduction import expand_reproduce
 
 VERBS = {
     "prepare": "recordings -> an aligned, checked set of utterances       sovits prepare recordings=DIR",
@@ -59,7 +60,7 @@ def main() -> None:
         return
     if verb not in VERBS:
         raise SystemExit(f"sovits: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}.")
-    sys.argv = [f"sovits {verb}", *quote_overrides(arguments[1:], verb)]
+    sys.argv = [f"sovits {verb}", *_expanded(verb, arguments[1:])]
     run = getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb)
     # Hydra then raises its errors instead of printing them, and they can be told in a sentence.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -67,6 +68,16 @@ def main() -> None:
         hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
     except CompactHydraException as error:
         raise SystemExit(f"sovits {verb}: {_composition_mistake(verb, error)}") from None
+
+
+def _expanded(verb: str, arguments: list[str]) -> list[str]:
+    """What was typed, as Hydra reads it: an earlier run's command in place of its name, texts in quotes."""
+    if verb == "train":
+        try:
+            arguments = expand_reproduce(arguments)
+        except SovitsError as error:
+            raise SystemExit(f"sovits {verb}: {error}") from None
+    return quote_overrides(arguments, verb)
 
 
 def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

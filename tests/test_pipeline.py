@@ -118,7 +118,7 @@ def test_resuming_goes_on_where_the_run_stopped(home: Path, run: Path) -> None:
     changes = [override if not override.startswith("training.steps") else "training.steps=6" for override in QUICK]
     sovits(
         home, "train", "experiment=quickstart", "data.root=outputs/prepared/tiny", "hydra.run.dir=outputs/longer",
-        f"resume={run}/checkpoints/last.ckpt", "~logger.wandb", "~callbacks.samples", "~callbacks.voice_quality", *changes,
+        f"resume={run}/checkpoints/last.ckpt", "~logger.wandb", "~callbacks.samples", "~callbacks.judging", *changes,
     )  # fmt: skip
     longer = home / "outputs" / "longer"
     assert torch.load(longer / "checkpoints" / "last.ckpt", weights_only=True)["sovits"]["generator_step"] == 6

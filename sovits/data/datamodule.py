@@ -89,7 +89,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.frame_budget, self.max_clips, self.evaluation_clips = frame_budget, max_clips, evaluation_clips
         self.reference_frames = max(1, round(reference_seconds * sample_rate / hop_length))
         self.balance, self.seed, self.augmentation = balance, seed, augmentation
-        self.include_quarantined = include_quarantined
+        self.include_quarantined, self.evaluate_on_train = include_quarantined, evaluate_on_train
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.refused: dict[str, str] = {}
         """Why each utterance that training can't use was set aside, by id; known after ``setup``."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from sovits.metrics.per_speaker import PerSpeakerMetric
+from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.metrics.clips import as_samples
+from sovits.metrics.judge import Figure, PairJudge, Reading
+
+SAMPLE_RATE = 22050
 
 Mel = np.ndarray | Tensor
 """A log-mel spectrogram [n_mels, T_frames] in nats."""
@@ -58,38 +63,33 @@ def _array(mel: Mel) -> np.ndarray:
     return values.astype(np.float64)
 
 
-class _MeanDistance(PerSpeakerMetric):
-    higher_is_better = False
-    name: str
-    distance: Callable[[Mel, Mel], float]
-    total: Tensor
-    count: Tensor
+class MelDistance(PairJudge):
+    """How far a sound's log-mel is from the recording's: the synthesis along the best warping of time, the reconstruction frame by frame.
+
+    Its mel is its own (80 bands of 2048 samples every 512, at 22 050 Hz), so that models of different audio settings can be compared.
+    """
+
+    figures = (
+        Figure("mel_distance", "mel distance", "mean log-mel difference to the recording, nats; synthesis along the best warping", False),
+    )
 
     def __init__(self, speakers: Sequence[str]) -> None:
         super().__init__(speakers)
-        self.add_sum("total")
-        self.add_sum("count")
+        self._mel_spectrogram = MelSpectrogram(SAMPLE_RATE, n_fft=2048, hop_length=512, n_mels=80)
 
-    def update(self, predicted: Sequence[Mel], target: Sequence[Mel], speakers: Sequence[str]) -> None:
-        """Adds pairs of log-mels [n_mels, T_frames], ``speakers[i]`` heard in both mels of pair ``i``."""
-        for one, other, speaker in zip(predicted, target, speakers, strict=True):
-            self.total[self.row(speaker)] += type(self).distance(one, other)
-            self.count[self.row(speaker)] += 1
+    def compare(self, samples: np.ndarray, reading: Reading) -> dict[str, float]:
+        """See :class:`~sovits.metrics.judge.PairJudge`."""
+        mel, recorded = (self._log_mel(sound, reading.sample_rate) for sound in (samples, reading.recording.samples))
+        if not mel.shape[1] or not recorded.shape[1]:
+            return {}
+        aligned = samples is reading.reconstruction
+        frames = min(mel.shape[1], recorded.shape[1])
+        distance = mel_distance(mel[:, :frames], recorded[:, :frames]) if aligned else warped_mel_distance(mel, recorded)
+        return {"mel_distance": distance}
 
-    def compute(self) -> dict[str, Tensor]:
-        """Mean over clips of each speaker, and the mean of those."""
-        return self.figures(self.name, self.total / self.count, self.count > 0)
-
-
-class MelDistance(_MeanDistance):
-    """:func:`mel_distance` as ``mel_distance``: of reconstructions, which keep the recording's timing."""
-
-    name = "mel_distance"
-    distance = staticmethod(mel_distance)
-
-
-class DynamicTimeWarpedMelDistance(_MeanDistance):
-    """:func:`warped_mel_distance` as ``mel_distance_warped``: of speech made from text, which has a timing of its own."""
-
-    name = "mel_distance_warped"
-    distance = staticmethod(warped_mel_distance)
+    def _log_mel(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """[T_samples] -> [n_mels, T_frames]."""
+        resampled = torch.from_numpy(as_samples(samples, sample_rate, SAMPLE_RATE))
+        if len(resampled) < self._mel_spectrogram.hop_length:
+            return np.zeros((self._mel_spectrogram.n_mels, 0), dtype=np.float32)
+        return log_compress(self._mel_spectrogram(resampled.unsqueeze(0)))[0].numpy()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from sovits.metrics.per_speaker import Clip, PerSpeakerMetric, as_samples, is_silent
+from sovits.metrics.clips import Clip, as_samples, is_silent
+from sovits.metrics.judge import Figure, Reading, SoundJudge
 
 SAMPLE_RATE = 16000
 WINDOW = int(9.01 * SAMPLE_RATE)
@@ -66,37 +66,32 @@ class Dnsmos:
         return MosScores(*(float(np.clip(scores[key], 1.0, 5.0)) for key in ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")))
 
 
-class MosProxy(PerSpeakerMetric):
-    """Mean DNSMOS of clips: ``mos_proxy`` (overall, with each speaker's own), ``mos_proxy_signal``, ``_background`` and ``_p808``.
+class MosProxy(SoundJudge):
+    """DNSMOS of clips, overall and in parts.
 
     Args:
-        speakers: see :class:`~sovits.metrics.per_speaker.PerSpeakerMetric`.
+        speakers: see :class:`~sovits.metrics.judge.Judge`.
         scorer: clip and sample rate -> :class:`MosScores`.
     """
 
-    higher_is_better = True
-    totals: Tensor
-    count: Tensor
+    figures = (
+        Figure("mos_proxy", "MOS proxy", "DNSMOS: predicted opinion of the whole, 1 to 5", True),
+        Figure("mos_proxy_signal", "MOS signal", "DNSMOS: predicted opinion of the voice alone, 1 to 5", True),
+        Figure("mos_proxy_background", "MOS background", "DNSMOS: predicted opinion of the background, 1 to 5", True),
+        Figure("mos_proxy_p808", "MOS P.808", "DNSMOS: predicted opinion as ITU-T P.808 asks for it, 1 to 5", True),
+    )
 
     def __init__(self, speakers: Sequence[str], scorer: Dnsmos) -> None:
         super().__init__(speakers)
         self.scorer = scorer
-        self.add_sum("totals", len(fields(MosScores)))
-        self.add_sum("count")
 
-    def update(self, clips: Sequence[Clip], sample_rate: int, speakers: Sequence[str]) -> None:
-        """Adds waveforms [T_samples] in [-1, 1] at ``sample_rate`` Hz, ``speakers[i]`` heard in ``clips[i]``."""
-        for clip, speaker in zip(clips, speakers, strict=True):
-            scores = self.scorer(clip, sample_rate)
-            values = torch.tensor([scores.overall, scores.signal, scores.background, scores.p808])
-            self.totals[self.row(speaker)] += values.to(self.totals)
-            self.count[self.row(speaker)] += 1
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See :class:`~sovits.metrics.judge.Judge`."""
+        return {"scorer": type(self.scorer).__name__}
 
-    def compute(self) -> dict[str, Tensor]:
-        """Mean opinion over speakers, and each speaker's own overall figure."""
-        known = self.count > 0
-        means = self.totals / self.count.unsqueeze(-1)
-        overall = self.figures("mos_proxy", means[:, 0], known)
-        return overall | {
-            f"mos_proxy_{name}": means[known, column].mean() for column, name in ((1, "signal"), (2, "background"), (3, "p808"))
-        }
+    def hear(self, samples: np.ndarray, reading: Reading) -> dict[str, float]:
+        """See :class:`~sovits.metrics.judge.SoundJudge`."""
+        scores = self.scorer(samples, reading.sample_rate)
+        values = (scores.overall, scores.signal, scores.background, scores.p808)
+        return {figure.name: value for figure, value in zip(self.figures, values, strict=True)}

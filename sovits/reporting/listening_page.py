@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from sovits.metrics import REAL, RECONSTRUCTION, Figure
 from sovits.reporting.html import address, anchor, document, link, number, pairs, player, write_if_changed
-from sovits.reporting.scores import FIGURES, ClipScores, by_speaker, overall, shown
+from sovits.reporting.scores import ClipScores, Scores, shown
+
+SPEED = "<td>seconds of work for a second of synthesised speech; below 1 is faster than speech</td>"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class ClipSounds:
 
 def write_page(
     path: Path,
-    clips: Sequence[ClipScores],
+    scores: Scores,
     sounds: Mapping[str, ClipSounds],
     pictures: Mapping[str, str],
     about: Mapping[str, Any],
@@ -33,19 +37,18 @@ def write_page(
 
     Args:
         path: of the page.
-        clips: what was measured.
+        scores: what was measured.
         sounds: by clip id.
         pictures: by speaker, relative to the page.
         about: what was evaluated, a line for each.
         left_out: why, by what is missing.
     """
-    speakers = by_speaker(clips)
     parts = [
         "<h1>What the model sounds like</h1>",
         pairs(about),
-        _speaker_table(clips, speakers),
-        pairs({figure.heading: figure.meaning for figure in FIGURES}),
-        *(_speaker_section(name, [clip for clip in clips if clip.speaker == name], sounds, pictures.get(name)) for name in speakers),
+        _figure_table(scores),
+        _speaker_table(scores),
+        *(_speaker_section(name, scores, sounds, pictures.get(name)) for name in scores.by_speaker()),
     ]
     if left_out:
         parts += ["<h2>Left out</h2>", pairs(left_out)]
@@ -53,29 +56,49 @@ def write_page(
     return path
 
 
-def _speaker_table(clips: Sequence[ClipScores], speakers: Mapping[str, Mapping[str, float]]) -> str:
+def _figure_table(scores: Scores) -> str:
+    """A figure a row: the synthesis beside the reconstruction and the recordings."""
+    means = scores.overall()
     rows = []
-    for name, figures in speakers.items():
-        own = [clip for clip in clips if clip.speaker == name]
+    for figure in scores.shown:
+        values = "".join(number(shown(means.get(figure.name + ending, math.nan), figure.digits)) for ending in ("", RECONSTRUCTION, REAL))
+        worst = scores.worst(figure)
+        told = "–" if worst is None else f"{shown(worst[1], figure.digits)} {escape(worst[0])}"
+        rows.append(f"<tr><td>{figure.heading}</td>{values}{number(told)}<td>{escape(figure.meaning)}</td></tr>")
+    rows.append(f"<tr><td>real-time factor</td>{number(shown(scores.real_time_factor()))}{number('')}{number('')}{number('')}{SPEED}</tr>")
+    headings = "".join(f"<th class='number'>{heading}</th>" for heading in ("synthesis", "reconstruction", "recording", "worst speaker"))
+    return f"<h2>Means over speakers</h2><table><tr><th>figure</th>{headings}<th>meaning</th></tr>{''.join(rows)}</table>"
+
+
+def _speaker_table(scores: Scores) -> str:
+    rows = []
+    for name, figures in scores.by_speaker().items():
+        own = scores.of(name)
         label = link(f"#{anchor(name)}", name) + (" (zero-shot)" if own[0].zero_shot else "")
-        rows.append(f"<tr><td>{label}</td>{number(str(len(own)))}{''.join(number(shown(figures[f.name])) for f in FIGURES)}</tr>")
-    means = "".join(number(shown(value)) for value in overall(speakers).values())
-    rows.append(f"<tr class='mean'><td>mean of speakers</td>{number(str(len(clips)))}{means}</tr>")
-    headings = "".join(f"<th class='number' title='{escape(figure.meaning)}'>{figure.heading}</th>" for figure in FIGURES)
-    return f"<table><tr><th>speaker</th><th class='number'>clips</th>{headings}</tr>{''.join(rows)}</table>"
+        rows.append(f"<tr><td>{label}</td>{number(str(len(own)))}{''.join(_beside(f, figures) for f in scores.shown)}</tr>")
+    headings = "".join(f"<th class='number' title='{escape(figure.meaning)}'>{figure.heading}</th>" for figure in scores.shown)
+    heading = "<h2>Speakers</h2><p>Synthesis; below it, where there is such a figure, the speaker's own recordings.</p>"
+    return f"{heading}<table><tr><th>speaker</th><th class='number'>clips</th>{headings}</tr>{''.join(rows)}</table>"
 
 
-def _speaker_section(name: str, clips: Sequence[ClipScores], sounds: Mapping[str, ClipSounds], picture: str | None) -> str:
+def _beside(figure: Figure, figures: Mapping[str, float]) -> str:
+    """A figure of the synthesis, and below it that of the recording."""
+    real = figures.get(figure.name + REAL, math.nan)
+    below = "" if math.isnan(real) else f"<br><small>{shown(real, figure.digits)}</small>"
+    return number(shown(figures.get(figure.name, math.nan), figure.digits) + below)
+
+
+def _speaker_section(name: str, scores: Scores, sounds: Mapping[str, ClipSounds], picture: str | None) -> str:
+    clips = scores.of(name)
     zero_shot = " <small>zero-shot: not trained on, voice from one clip</small>" if clips[0].zero_shot else ""
     shown_picture = f"<p><img src='{address(picture)}' alt='Mel spectrograms of {escape(name)}'></p>" if picture else ""
     headings = "".join(f"<th>{heading}</th>" for heading in ("text", "recording", "reconstruction", "synthesis"))
-    figures = "".join(f"<th class='number'>{heading}</th>" for heading in ("mel rec.", "mel syn.", "voice syn.", "MOS syn."))
-    rows = "".join(_clip_row(clip, sounds[clip.id]) for clip in clips)
+    figures = "".join(f"<th class='number' title='{escape(figure.meaning)}'>{figure.heading}</th>" for figure in scores.shown)
+    rows = "".join(_clip_row(clip, scores.shown, sounds[clip.id]) for clip in clips)
     return f"<h2 id='{anchor(name)}'>{escape(name)}{zero_shot}</h2>{shown_picture}<table><tr>{headings}{figures}</tr>{rows}</table>"
 
 
-def _clip_row(clip: ClipScores, sounds: ClipSounds) -> str:
+def _clip_row(clip: ClipScores, figures: Sequence[Figure], sounds: ClipSounds) -> str:
     players = "".join(f"<td>{player(source)}</td>" for source in (sounds.recording, sounds.reconstruction, sounds.synthesis))
-    values = (clip.mel_distance, clip.mel_distance_warped, clip.similarity_synthesis, clip.mos_synthesis)
-    numbers = "".join(number(shown(value)) for value in values)
+    numbers = "".join(_beside(figure, clip.figures) for figure in figures)
     return f"<tr><td title='{escape(clip.id)}'>{escape(clip.text)}</td>{players}{numbers}</tr>"

@@ -6,19 +6,18 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from sovits.metrics import REAL, RECONSTRUCTION, Figure
+
 
 @dataclass(frozen=True)
 class ClipScores:
-    """One held-out clip: its recording, its reconstruction through the posterior, and its synthesis from the text.
-
-    Similarities are mean cosines with the speaker's recordings of *other* sentences, so that the three can be compared.
-    """
+    """One held-out clip and what was measured of it."""
 
     id: str
     speaker: str
@@ -29,43 +28,10 @@ class ClipScores:
     seconds: float
     """Of the recording."""
     seconds_synthesis: float
-    mel_distance: float
-    """Reconstruction against recording, nats."""
-    mel_distance_warped: float
-    """Synthesis against recording along the best warping of time, nats."""
-    similarity_recording: float
-    similarity_reconstruction: float
-    similarity_synthesis: float
-    similarity_to_own_recording: float
-    """Cosine of the reconstruction with the recording it was made from."""
-    mos_recording: float
-    mos_reconstruction: float
-    mos_synthesis: float
     real_time_factor: float
-    """Seconds of work for each second of synthesised speech."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A column of :class:`ClipScores` that means can be taken of."""
-
-    name: str
-    heading: str
-    meaning: str
-
-
-FIGURES = (
-    Figure("mel_distance", "mel rec.", "mean log-mel difference of reconstruction and recording, nats; lower is better"),
-    Figure("mel_distance_warped", "mel syn.", "the same of synthesis and recording, along the best warping of time"),
-    Figure("similarity_recording", "voice real", "speaker similarity of two recordings of the speaker: what to read the next two beside"),
-    Figure("similarity_reconstruction", "voice rec.", "speaker similarity of the reconstruction and recordings of other sentences"),
-    Figure("similarity_synthesis", "voice syn.", "speaker similarity of the synthesis and recordings of other sentences"),
-    Figure("similarity_to_own_recording", "voice rec. own", "speaker similarity of the reconstruction and the recording it was made from"),
-    Figure("mos_recording", "MOS real", "MOS proxy of the recording, 1 to 5"),
-    Figure("mos_reconstruction", "MOS rec.", "MOS proxy of the reconstruction"),
-    Figure("mos_synthesis", "MOS syn.", "MOS proxy of the synthesis"),
-    Figure("real_time_factor", "RTF", "seconds of work for a second of synthesised speech; below 1 is faster than speech"),
-)
+    """Seconds of work for each second of synthesised speech: the one column that another run of the same model does not repeat."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Of the judges, by name; those of the recording end in ``_real``, those of the reconstruction in ``_reconstruction``."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -74,61 +40,99 @@ def mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else float("nan")
 
 
-def by_speaker(clips: Sequence[ClipScores]) -> dict[str, dict[str, float]]:
-    """Each speaker's mean of every figure, in the order of the clips."""
-    own: dict[str, list[ClipScores]] = {}
-    for clip in clips:
-        own.setdefault(clip.speaker, []).append(clip)
-    return {
-        speaker: {figure.name: mean([getattr(clip, figure.name) for clip in rows]) for figure in FIGURES} for speaker, rows in own.items()
-    }
+@dataclass(frozen=True)
+class Scores:
+    """All clips of an evaluation.
+
+    Args:
+        clips: what was measured.
+        shown: the judges' figures, in their order.
+        names: of all figures, those of recordings and reconstructions among them.
+    """
+
+    clips: Sequence[ClipScores]
+    shown: Sequence[Figure]
+    names: Sequence[str]
+
+    def of(self, speaker: str) -> list[ClipScores]:
+        """The clips of one speaker."""
+        return [clip for clip in self.clips if clip.speaker == speaker]
+
+    def by_speaker(self) -> dict[str, dict[str, float]]:
+        """Each speaker's mean of every figure, in the order of the clips."""
+        speakers = dict.fromkeys(clip.speaker for clip in self.clips)
+        return {
+            speaker: {name: mean([clip.figures.get(name, math.nan) for clip in self.of(speaker)]) for name in self.names}
+            for speaker in speakers
+        }
+
+    def overall(self) -> dict[str, float]:
+        """Mean over speakers of their means: a speaker with many clips counts as much as one with few."""
+        speakers = self.by_speaker()
+        return {name: mean([figures[name] for figures in speakers.values()]) for name in self.names}
+
+    def worst(self, figure: Figure) -> tuple[str, float] | None:
+        """The speaker whom the model serves worst, and the speaker's mean; None where the figure is not known."""
+        known = {name: own[figure.name] for name, own in self.by_speaker().items() if not math.isnan(own[figure.name])}
+        if not known:
+            return None
+        speaker = (min if figure.higher_is_better else max)(known, key=lambda name: known[name])
+        return speaker, known[speaker]
+
+    def real_time_factor(self) -> float:
+        """Mean over clips."""
+        return mean([clip.real_time_factor for clip in self.clips])
 
 
-def overall(speakers: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Mean over speakers of their means: a speaker with many clips counts as much as one with few."""
-    return {figure.name: mean([figures[figure.name] for figures in speakers.values()]) for figure in FIGURES}
-
-
-def write_tables(clips: Sequence[ClipScores], about: Mapping[str, Any], folder: Path) -> None:
-    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv`` and ``summary.json`` (``about`` and the means).
+def write_tables(scores: Scores, about: Mapping[str, Any], folder: Path) -> None:
+    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv`` and ``summary.json`` (``about``, the figures' meanings and the means).
 
     A figure that could not be taken is an empty cell, or null.
     """
-    speakers = by_speaker(clips)
-    _write_csv(folder / "metrics.csv", [field.name for field in fields(ClipScores)], [asdict(clip) for clip in clips])
-    rows = [{"speaker": name, **_counted(clips, name), **figures} for name, figures in speakers.items()]
-    _write_csv(folder / "speakers.csv", list(rows[0]), rows)
-    means = {name: None if math.isnan(value) else round(value, 6) for name, value in overall(speakers).items()}
-    summary = {**about, "clips": len(clips), "speakers": len(speakers), "means_over_speakers": means}
+    rows = [{name: value for name, value in asdict(clip).items() if name != "figures"} | _filled(scores, clip) for clip in scores.clips]
+    _write_csv(folder / "metrics.csv", rows)
+    speakers = scores.by_speaker()
+    _write_csv(folder / "speakers.csv", [{"speaker": name, **_counted(scores, name), **figures} for name, figures in speakers.items()])
+    summary = {
+        **about,
+        "clips": len(scores.clips),
+        "speakers": len(speakers),
+        "real_time_factor": round(scores.real_time_factor(), 4),
+        "figures": {figure.name: {key: value for key, value in asdict(figure).items() if key != "name"} for figure in scores.shown},
+        "means_over_speakers": {name: None if math.isnan(value) else round(value, 6) for name, value in scores.overall().items()},
+    }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def table(clips: Sequence[ClipScores]) -> Table:
-    """The speakers' means and their mean, for a terminal."""
-    speakers = by_speaker(clips)
-    result = Table("speaker", "clips", *(figure.heading for figure in FIGURES), title="rec. = reconstruction, syn. = synthesis")
-    for name, figures in speakers.items():
-        counted = _counted(clips, name)
-        label = f"{name} (zero-shot)" if counted["zero_shot"] else name
-        result.add_row(label, str(counted["clips"]), *(shown(figures[figure.name]) for figure in FIGURES))
-    result.add_section()
-    result.add_row("mean", str(len(clips)), *(shown(value) for value in overall(speakers).values()), style="bold")
+def table(scores: Scores) -> Table:
+    """The means over speakers, for a terminal: synthesis beside reconstruction and recording."""
+    means = scores.overall()
+    result = Table("figure", "synthesis", "reconstruction", "recording", "worst speaker", title="Means over speakers")
+    for figure in scores.shown:
+        worst = scores.worst(figure)
+        values = [shown(means.get(figure.name + ending, math.nan), figure.digits) for ending in ("", RECONSTRUCTION, REAL)]
+        result.add_row(figure.heading, *values, "–" if worst is None else f"{shown(worst[1], figure.digits)} {worst[0]}")
+    result.add_row("real-time factor", shown(scores.real_time_factor()), "", "", "")
     return result
 
 
-def shown(value: float) -> str:
+def shown(value: float, digits: int = 2) -> str:
     """A figure with as many digits as it deserves; a dash for none."""
-    return "–" if math.isnan(value) else f"{value:.2f}"
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _counted(clips: Sequence[ClipScores], speaker: str) -> dict[str, Any]:
-    own = [clip for clip in clips if clip.speaker == speaker]
+def _filled(scores: Scores, clip: ClipScores) -> dict[str, float]:
+    return {name: clip.figures.get(name, math.nan) for name in scores.names}
+
+
+def _counted(scores: Scores, speaker: str) -> dict[str, Any]:
+    own = scores.of(speaker)
     return {"clips": len(own), "zero_shot": own[0].zero_shot}
 
 
-def _write_csv(path: Path, names: list[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         for row in rows:
             writer.writerow({name: _cell(value) for name, value in row.items()})

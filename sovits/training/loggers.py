@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 
 def csv_logger(save_dir: str, flush_logs_every_n_steps: int = 20) -> CSVLogger:
@@ -36,3 +37,9 @@ def wandb_logger(save_dir: str, project: str, name: str | None = None, offline: 
     Path(save_dir, "wandb").mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(silent=True, console="off", disable_git=True)
     return WandbLogger(name=name, save_dir=save_dir, project=project, offline=offline, settings=settings)
+
+
+def wandb_id(loggers: Sequence[Logger]) -> str | None:
+    """The id of the run in W&B; ``None`` where nothing is logged there."""
+    ids = [logger.experiment.id for logger in loggers if isinstance(logger, WandbLogger)]
+    return str(ids[0]) if ids else None

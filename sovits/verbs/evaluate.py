@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +20,17 @@ from sovits.audio.spectrogram import log_compress
 from sovits.audio.waveform import read_waveform, write_waveform
 from sovits.data.manifest import SPLITS, Manifest, Utterance
 from sovits.errors import SovitsError
-from sovits.metrics import Dnsmos, RememberingEncoder, mel_distance, similarity_to_others, warped_mel_distance
-from sovits.metrics.per_speaker import as_samples
+from sovits.metrics import Panel, Reading, Recording
 from sovits.reporting.listening_page import ClipSounds, write_page
 from sovits.reporting.pictures import MelScale, mel_figure, save_figure
-from sovits.reporting.scores import ClipScores, table, write_tables
+from sovits.reporting.scores import ClipScores, Scores, table, write_tables
 from sovits.voice import Checkpoint, Voice
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> Path:
-    """Runs ``conf/evaluate.yaml``, prints the speakers' figures and where everything is, and returns the listening page.
+    """Runs ``conf/evaluate.yaml``, prints the figures and where everything is, and returns the listening page.
 
     Raises:
         SovitsError: a key that is missing or names what is not there, or nothing left to evaluate.
@@ -44,21 +43,19 @@ def evaluate(config: DictConfig) -> Path:
     chosen = _chosen(every, root, config)
     output = Path(config.output).expanduser()
     output.mkdir(parents=True, exist_ok=True)
-    judges = Judges(RememberingEncoder(instantiate(config.encoder)), instantiate(config.scorer))
+    panel: Panel = instantiate(config.panel)
     voice = Voice.load(config.checkpoint, bank=config.bank, device=config.device)
-    evaluation = Evaluation(voice, judges, root, output, every, config.references_per_speaker, config.seed)
-    clips = evaluation.run(chosen)
+    evaluation = Evaluation(voice, panel, root, output, every, config.references_per_speaker, config.seed)
+    scores = evaluation.run(chosen)
     about = {
         "checkpoint": str(config.checkpoint),
         "generator step": carried.generator_step,
         "prepared set": str(root),
         "split": config.split,
-        "speaker judge": str(config.encoder._target_),
-        "MOS proxy": str(config.scorer._target_),
     }
-    write_tables(clips, {**about, "left_out": evaluation.left_out}, output)
-    page = write_page(output / "index.html", clips, evaluation.sounds, evaluation.pictures, about, evaluation.left_out)
-    _tell(clips, evaluation.left_out, page)
+    write_tables(scores, {**about, "judges": panel.settings, "left_out": evaluation.left_out}, output)
+    page = write_page(output / "index.html", scores, evaluation.sounds, evaluation.pictures, about, evaluation.left_out)
+    _tell(scores, evaluation.left_out, page)
     return page
 
 
@@ -89,24 +86,12 @@ def _chosen(every: tuple[Utterance, ...], root: Path, config: DictConfig) -> lis
     return chosen
 
 
-@dataclass(frozen=True)
-class Judges:
-    """Who listens."""
-
-    encoder: RememberingEncoder
-    scorer: Dnsmos
-
-    def embed(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """[T_samples] -> unit vector [E]."""
-        return self.encoder(as_samples(samples, sample_rate, self.encoder.sample_rate))
-
-
 class Evaluation:
-    """Reconstructs and synthesises held-out clips, scores and keeps them.
+    """Reconstructs and synthesises held-out clips, lets a panel hear them, and keeps them.
 
     Args:
         voice: the model.
-        judges: who listens.
+        panel: who listens.
         root: folder of the prepared set.
         output: where audio and pictures go.
         every: all utterances of the set.
@@ -115,23 +100,24 @@ class Evaluation:
     """
 
     def __init__(
-        self, voice: Voice, judges: Judges, root: Path, output: Path, every: tuple[Utterance, ...], references_per_speaker: int, seed: int
+        self, voice: Voice, panel: Panel, root: Path, output: Path, every: tuple[Utterance, ...], references_per_speaker: int, seed: int
     ) -> None:
-        self.voice, self.judges, self.root, self.output, self.seed = voice, judges, root, output, seed
+        self.voice, self.panel, self.root, self.output, self.seed = voice, panel, root, output, seed
         self.training = [utterance for utterance in every if utterance.split == "train"]
         self.references_per_speaker = references_per_speaker
         self.sounds: dict[str, ClipSounds] = {}
         self.pictures: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
 
-    def run(self, utterances: list[Utterance]) -> list[ClipScores]:
+    def run(self, utterances: list[Utterance]) -> Scores:
         """Scores every utterance that can be spoken; the others are in ``left_out`` with the reason.
 
         Raises:
             SovitsError: none can be.
         """
         voices = self._voices(utterances)
-        recordings = {speaker: self._recordings(speaker, utterances) for speaker in voices}
+        self.panel.seat(list(voices))
+        self.panel.enrol(recording for speaker in voices for recording in self._recordings(speaker, utterances))
         clips: list[ClipScores] = []
         warm: set[str] = set()
         for utterance in track(utterances, description="Evaluating", transient=True):
@@ -142,14 +128,14 @@ class Evaluation:
                     # The first time in a language is the slowest: dictionaries load, which is no part of the speed of speaking.
                     self.voice.speak(utterance.text, voices[utterance.speaker], language=utterance.language)
                     warm.add(utterance.language)
-                clips.append(self._score(utterance, voices[utterance.speaker], recordings[utterance.speaker]))
+                clips.append(self._score(utterance, voices[utterance.speaker]))
             except SovitsError as error:
                 self.left_out[utterance.id] = str(error)
         if not clips:
             raise SovitsError(
                 f"None of {len(utterances)} clips of {self.root} could be evaluated; the first: {next(iter(self.left_out.values()))}"
             )
-        return clips
+        return Scores(clips, self.panel.figures, self.panel.names)
 
     def _voices(self, utterances: list[Utterance]) -> dict[str, Tensor]:
         """The model's own voice of each speaker, or one from a single clip for a speaker it was not trained on."""
@@ -168,19 +154,17 @@ class Evaluation:
         # The longest clip tells most about a voice.
         return self.voice.embed(self._read(max(own, key=lambda utterance: utterance.duration)))
 
-    def _recordings(self, speaker: str, utterances: list[Utterance]) -> dict[str, np.ndarray]:
-        """Embeddings of the speaker's recordings by id: those evaluated, and some of the training split; unreadable ones are left out."""
+    def _recordings(self, speaker: str, utterances: list[Utterance]) -> Iterator[Recording]:
+        """What voices are compared with: the speaker's clips evaluated and some of the training split; unreadable ones are left out."""
         held_out = [utterance for utterance in utterances if utterance.speaker == speaker]
         training = [utterance for utterance in self.training if utterance.speaker == speaker][: self.references_per_speaker]
-        embeddings = {}
-        for utterance in [*held_out, *training]:
+        for utterance in {one.id: one for one in (*held_out, *training)}.values():
             try:
-                embeddings[utterance.id] = self.judges.embed(self._read(utterance), self.voice.sample_rate)
+                yield Recording(utterance.id, speaker, self._read(utterance), self.voice.sample_rate)
             except SovitsError as error:
                 self.left_out[utterance.id] = str(error)
-        return embeddings
 
-    def _score(self, utterance: Utterance, voice: Tensor, recordings: dict[str, np.ndarray]) -> ClipScores:
+    def _score(self, utterance: Utterance, voice: Tensor) -> ClipScores:
         rate = self.voice.sample_rate
         recording = self._read(utterance)
         reconstruction = self.voice.reconstruct(recording, voice)
@@ -188,13 +172,9 @@ class Evaluation:
         began = time.perf_counter()
         speech = self.voice.speak(utterance.text, voice, language=utterance.language, seed=self.seed)
         took = time.perf_counter() - began
-        sounds = {"recording": recording, "reconstruction": reconstruction, "synthesis": speech.samples}
-        mels = {name: self._log_mel(samples) for name, samples in sounds.items()}
-        real, own = np.stack(list(recordings.values())), list(recordings).index(utterance.id)
-        embeddings = {name: self.judges.embed(samples, rate) for name, samples in sounds.items()}
-        similarity = {name: similarity_to_others(embedding, real, own) for name, embedding in embeddings.items()}
-        mos = {name: self.judges.scorer(samples, rate).overall for name, samples in sounds.items()}
-        self._keep(utterance, sounds, mels)
+        heard = Recording(utterance.id, utterance.speaker, recording, rate)
+        figures = self.panel.score(Reading(heard, utterance.text, utterance.language, speech.samples, reconstruction))
+        self._keep(utterance, {"recording": recording, "reconstruction": reconstruction, "synthesis": speech.samples})
         return ClipScores(
             id=utterance.id,
             speaker=utterance.speaker,
@@ -203,19 +183,11 @@ class Evaluation:
             text=utterance.text,
             seconds=len(recording) / rate,
             seconds_synthesis=speech.seconds,
-            mel_distance=mel_distance(mels["reconstruction"], mels["recording"]),
-            mel_distance_warped=warped_mel_distance(mels["synthesis"], mels["recording"]),
-            similarity_recording=similarity["recording"],
-            similarity_reconstruction=similarity["reconstruction"],
-            similarity_synthesis=similarity["synthesis"],
-            similarity_to_own_recording=float(embeddings["reconstruction"] @ embeddings["recording"]),
-            mos_recording=mos["recording"],
-            mos_reconstruction=mos["reconstruction"],
-            mos_synthesis=mos["synthesis"],
             real_time_factor=took / speech.seconds,
+            figures=figures,
         )
 
-    def _keep(self, utterance: Utterance, sounds: dict[str, np.ndarray], mels: dict[str, Tensor]) -> None:
+    def _keep(self, utterance: Utterance, sounds: dict[str, np.ndarray]) -> None:
         """Writes the clip's audio, and the picture of the speaker's first clip."""
         speaker, name = (re.sub(r"[^\w.-]+", "_", part) for part in (utterance.speaker, utterance.id.removeprefix(f"{utterance.speaker}/")))
         paths = {kind: f"audio/{speaker}/{name}_{kind}.wav" for kind in sounds}
@@ -225,7 +197,7 @@ class Evaluation:
         if utterance.speaker not in self.pictures:
             headings = {"recording": "recording", "reconstruction": "reconstruction", "synthesis": "from text"}
             figure = mel_figure(
-                {headings[kind]: mel for kind, mel in mels.items()},
+                {headings[kind]: self._log_mel(samples) for kind, samples in sounds.items()},
                 MelScale.of(self.voice.mel_spectrogram),
                 f"{utterance.speaker}: {utterance.text}",
             )
@@ -241,10 +213,10 @@ class Evaluation:
         return log_compress(self.voice.mel_spectrogram(waveform))[0].cpu()
 
 
-def _tell(clips: list[ClipScores], left_out: dict[str, str], page: Path) -> None:
+def _tell(scores: Scores, left_out: dict[str, str], page: Path) -> None:
     console = Console()
     # A log file has no width of its own; the default would fold every column.
-    (console if console.is_terminal else Console(width=170)).print(table(clips))
+    (console if console.is_terminal else Console(width=170)).print(table(scores))
     for what, reason in left_out.items():
         log.warning("Left out %s: %s", what, reason)
     folder = page.parent

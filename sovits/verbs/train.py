@@ -18,10 +18,15 @@ from sovits.errors import SovitsError
 from sovits.modules import PretrainedSpeakerEncoder, SemanticEncoder
 from sovits.reporting.loss_curves import loss_figure
 from sovits.reporting.pictures import save_figure
+from sovits.runs.comparison import Reproduction
+from sovits.runs.provenance import data_told
+from sovits.runs.recorded import OpenRecord, first_process, recorded_run
 from sovits.text import SemanticTokenizer
 from sovits.training.lightning_module import VoiceTraining
+from sovits.training.loggers import wandb_id
 from sovits.training.parts import part_name
 from sovits.training.warm_start import warm_start
+from sovits.verbs.evaluate import evaluate
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.speaker_bank import SpeakerBank
 
@@ -34,6 +39,15 @@ def train(config: DictConfig) -> Path:
     Raises:
         SovitsError: a mistake in the configuration or the prepared set, before the first step.
     """
+    reproduction = Reproduction.of(config)
+    with recorded_run(Path(config.paths.run), config.reproduces) as record:
+        checkpoint = _train(config, record, reproduction)
+    if reproduction is not None and record.finished and first_process():
+        reproduction.conclude()
+    return checkpoint
+
+
+def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | None) -> Path:
     resume = _existing(config.resume)
     _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
@@ -44,6 +58,9 @@ def train(config: DictConfig) -> Path:
             f"data.root={data.root} has no usable val utterance, so nothing could be judged or saved; "
             "a speaker needs three utterances or more: record more and run `sovits prepare` again, or set data.evaluate_on_train=true."
         )
+    record.note(speakers=data.speakers, data=data_told(data))
+    if reproduction is not None:
+        reproduction.begin(record.record, config)
     training = build_training(config, data.speakers)
     _warm_start(config, training)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
@@ -51,6 +68,7 @@ def train(config: DictConfig) -> Path:
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
     for logger in loggers:
         logger.log_hyperparams(training.carried_config)
+    record.note(wandb_id=wandb_id(loggers))
     log.info("Parameters in millions: %s", _sizes(training))
     trainer: Trainer = instantiate(
         config.trainer,
@@ -60,14 +78,19 @@ def train(config: DictConfig) -> Path:
         _convert_="all",
     )
     checkpoint = Path(config.paths.run) / "checkpoints" / "last.ckpt"
-    if training.steps:
-        trainer.fit(training, data, ckpt_path=resume, weights_only=True)
-    else:
-        # An untrained model is a figure's point of departure.
-        trainer.validate(training, data, verbose=False)
-        trainer.save_checkpoint(checkpoint)
-    _keep(training, Path(config.paths.run))
-    _tell(config, training, checkpoint)
+    try:
+        if training.steps:
+            trainer.fit(training, data, ckpt_path=resume, weights_only=True)
+        else:
+            # An untrained model is a figure's point of departure.
+            trainer.validate(training, data, verbose=False)
+            trainer.save_checkpoint(checkpoint)
+    finally:
+        record.note(generator_step=training.generator_step)
+    if trainer.is_global_zero:
+        _keep(training, Path(config.paths.run))
+        _evaluate(config, data, checkpoint)
+        _tell(config, training, checkpoint)
     return checkpoint
 
 
@@ -133,11 +156,35 @@ def _keep(training: VoiceTraining, run: Path) -> None:
         save_figure(loss_figure(figures, f"{run.name}: {training.generator_step} steps"), run / "losses.png")
 
 
+def _evaluate(config: DictConfig, data: SpeechDataModule, checkpoint: Path) -> None:
+    """Takes the figures of the run's held-out sentences, into ``evaluation/``, from what the run saved."""
+    if config.evaluation is None:
+        return
+    split = config.evaluation.split
+    if not data.utterances(split):
+        log.warning("data.root=%s has no usable %s utterance: the run ends without final figures (evaluation.split).", data.root, split)
+        return
+    settings = {
+        "checkpoint": str(checkpoint),
+        "bank": None,
+        "data": {"root": str(data.root)},
+        "device": "cuda" if torch.cuda.is_available() and config.trainer.accelerator in ("gpu", "cuda", "auto") else "cpu",
+        "output": str(Path(config.paths.run) / "evaluation"),
+        **OmegaConf.to_container(config.evaluation, resolve=True),  # type: ignore[dict-item]
+    }
+    settings["speakers"] = settings["speakers"] or data.speakers
+    if data.evaluate_on_train:
+        settings["split"] = "train"
+    evaluate(OmegaConf.create(settings))
+
+
 def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path) -> None:
     run = Path(config.paths.run)
     log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(training.speakers))
     log.info("Checkpoint:        %s", checkpoint)
     log.info("Voices:            %s", run / "speakers")
     log.info("Samples, pictures: %s", run / "samples")
+    if (run / "evaluation" / "index.html").is_file():
+        log.info("Held-out test set: %s  (listen and compare; figures beside it)", run / "evaluation" / "index.html")
     log.info("Figures:           %s, %s  (also TensorBoard and W&B beside them)", run / "csv", run / "losses.png")
     log.info("Hear it:           sovits synthesize checkpoint=%s speaker=%s text='...'", checkpoint, training.speakers[0])

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sovits.audio.waveform import read_waveform
-from sovits.metrics import Dnsmos, MosProxy, MosScores
+from sovits.metrics import Dnsmos, MosProxy, MosScores, Reading
+from tests.readings import reading
 
 RATE = 16000
 
@@ -25,23 +26,33 @@ class Loudness:
         return MosScores(value, 2 * value, 3 * value, 4 * value)
 
 
+def of_levels(levels: list[float], speakers: str) -> list[Reading]:
+    """Clips that are constant, their recordings half as loud."""
+    return [
+        reading(str(number), speaker, np.full(9, level / 2), np.full(9, level), RATE)
+        for number, (level, speaker) in enumerate(zip(levels, speakers, strict=True))
+    ]
+
+
 def test_means_are_over_clips_and_then_over_speakers() -> None:
-    metric = MosProxy(["a", "b", "absent"], Loudness())  # type: ignore[arg-type]
-    metric.update([np.full(9, level) for level in (0.1, 0.3, 0.8)], RATE, ["a", "a", "b"])
-    figures = metric.compute()
+    judge = MosProxy(["a", "b", "absent"], Loudness())  # type: ignore[arg-type]
+    judge.update(of_levels([0.1, 0.3, 0.8], "aab"))
+    figures = judge.compute()
     assert figures["mos_proxy/a"].item() == pytest.approx(0.2, abs=1e-6)
     assert figures["mos_proxy"].item() == pytest.approx((0.2 + 0.8) / 2, abs=1e-6)
+    assert figures["mos_proxy_real"].item() == pytest.approx((0.1 + 0.4) / 2, abs=1e-6)
+    assert figures["mos_proxy_worst_speaker"].item() == pytest.approx(0.2, abs=1e-6)
     assert figures["mos_proxy_signal"].item() == pytest.approx(1.0, abs=1e-6)
     assert figures["mos_proxy_background"].item() == pytest.approx(1.5, abs=1e-6)
-    assert "mos_proxy/absent" not in figures
+    assert not any("absent" in name or "reconstruction" in name for name in figures)
 
 
 def test_two_ranks_add_up_to_one() -> None:
     together, left, right = (MosProxy(["a", "b"], Loudness()) for _ in range(3))  # type: ignore[arg-type]
-    clips = [np.full(9, level) for level in (0.1, 0.2, 0.4, 0.8, 0.9)]
-    together.update(clips, RATE, list("abaab"))
-    left.update(clips[:2], RATE, list("ab"))
-    right.update(clips[2:], RATE, list("aab"))
+    readings = of_levels([0.1, 0.2, 0.4, 0.8, 0.9], "abaab")
+    together.update(readings)
+    left.update(readings[:2])
+    right.update(readings[2:])
     left.merge_state(right)
     for name, value in together.compute().items():
         assert left.compute()[name].item() == pytest.approx(value.item(), abs=1e-12), name

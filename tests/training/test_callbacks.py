@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,15 +23,16 @@ from sovits.audio.waveform import read_waveform, write_waveform
 from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
-from sovits.metrics import MosProxy, MosScores, SpeakerSimilarity
+from sovits.metrics import MosProxy, MosScores, Panel, Recording, SpeakerSimilarity
 from sovits.text.encoding import EncodedText, TextBatch
-from sovits.training.callbacks import GeneratorProgress, SampleLogger, SpeakerBankKeeper, VoiceQuality
+from sovits.training.callbacks import GeneratorProgress, Judging, SampleLogger, SpeakerBankKeeper
 from sovits.training.callbacks.progress import duration
 from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import csv_logger, wandb_logger
 from sovits.training.optimisation import WarmEma
 from tests.builders import HOP, tiny_training
 from tests.builders import SAMPLE_RATE as RATE
+from tests.readings import reading
 
 STEPS = 4
 PITCHES = {"anna": 220.0, "ben": 120.0}
@@ -50,6 +52,7 @@ class PitchEncoder:
 
     sample_rate = 16000
     channels = 2
+    settings: ClassVar[dict[str, str]] = {"encoder": "pitch"}
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         peak = np.abs(np.fft.rfft(samples, 16000)).argmax() / 400.0
@@ -120,14 +123,10 @@ def make_trainer(folder: Path, callbacks: list[Callback], loggers: list[Logger] 
     )
 
 
-def make_quality(every_n_validations: int = 1) -> VoiceQuality:
-    return VoiceQuality(
-        functools.partial(SpeakerSimilarity, encoder=PitchEncoder()),
-        functools.partial(MosProxy, scorer=LoudnessScorer()),
-        max_clips_per_speaker=2,
-        references_per_speaker=2,
-        every_n_validations=every_n_validations,
-    )
+def make_judging(every_n_validations: int = 1) -> Judging:
+    judges = {"voice": SpeakerSimilarity, "opinion": functools.partial(MosProxy, scorer=LoudnessScorer()), "none": None}
+    panel = Panel(judges, PitchEncoder())
+    return Judging(panel, max_clips_per_speaker=2, references_per_speaker=2, every_n_validations=every_n_validations)
 
 
 def make_samples(folder: Path) -> SampleLogger:
@@ -153,7 +152,7 @@ def run(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         TensorBoardLogger(folder, "tensorboard", ""),
         wandb_logger(str(folder), "sovits-tests", offline=True),
     ]
-    callbacks = [SpeakerBankKeeper(2), make_quality(), make_samples(folder), progress, best, WarmEma(0.99)]
+    callbacks = [SpeakerBankKeeper(2), make_judging(), make_samples(folder), progress, best, WarmEma(0.99)]
     make_trainer(folder, callbacks, loggers).fit(training, data)
     loggers[2].experiment.finish()
     return folder, training, written.getvalue()
@@ -176,12 +175,19 @@ def test_the_speaker_bank_is_the_mean_voice_of_the_averaged_weights(run: tuple[P
     assert not bank["ben"].is_inference()
 
 
-def test_voice_quality_reaches_every_logger_and_the_checkpoint(run: tuple[Path, VoiceTraining, str]) -> None:
+def test_the_judges_reach_every_logger_and_the_checkpoint(run: tuple[Path, VoiceTraining, str]) -> None:
     folder, _, _ = run
     with (folder / "csv" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["val/speaker_similarity"]]
     assert len(rows) == STEPS // 2
-    for name in ("val/speaker_similarity_real", "val/mos_proxy", "val/mos_proxy_real", "val/speaker_similarity/anna", "val/mos_proxy/ben"):
+    for name in (
+        "val/speaker_similarity_real",
+        "val/mos_proxy",
+        "val/mos_proxy_real",
+        "val/mos_proxy_worst_speaker",
+        "val/speaker_similarity/anna",
+        "val/mos_proxy/ben",
+    ):
         assert all(row[name] for row in rows), name
     # Recordings of one pitch are all alike to this judge, and the mean of |0.3 sin| is 0.6 / pi.
     assert float(rows[0]["val/speaker_similarity_real"]) == pytest.approx(1.0, abs=1e-3)
@@ -222,7 +228,7 @@ def test_pictures_and_sounds_reach_tensorboard_and_wandb_but_not_csv(run: tuple[
     media = list((folder / "wandb").glob("offline-run-*/files/media"))
     assert len(media) == 1
     kept = {path.suffix for path in media[0].rglob("*") if path.is_file()}
-    assert kept == {".png", ".wav"}
+    assert kept == {".png", ".wav", ".json"}, "pictures, sounds and the speakers' table"
     assert "mels" not in (folder / "csv" / "metrics.csv").read_text().splitlines()[0]
 
 
@@ -246,7 +252,7 @@ def test_listening_leaves_training_as_it_was(tiny_set: Path, tmp_path: Path) -> 
     bar = GeneratorProgress(["train/generator/mel"], 1, 50, ["val/mel"])
     terminal = io.StringIO()
     bar.console = Console(file=terminal, force_terminal=True, width=120)
-    for callbacks in ([], [SpeakerBankKeeper(2), make_quality(2), make_samples(tmp_path), bar]):
+    for callbacks in ([], [SpeakerBankKeeper(2), make_judging(2), make_samples(tmp_path), bar]):
         torch.manual_seed(1)
         data = make_data(tiny_set)
         training = make_training(data.speakers, steps=2)
@@ -264,43 +270,44 @@ def test_listening_leaves_training_as_it_was(tiny_set: Path, tmp_path: Path) -> 
     assert bar._bar is None
 
 
-def test_scores_are_those_of_the_metric_on_the_same_clips(tiny_set: Path, tmp_path: Path) -> None:
+def test_scores_are_those_of_the_judge_on_the_same_clips(tiny_set: Path, tmp_path: Path) -> None:
     data = make_data(tiny_set)
     training = make_training(data.speakers)
-    quality = make_quality()
-    trainer = make_trainer(tmp_path, [SpeakerBankKeeper(2), quality])
+    trainer = make_trainer(tmp_path, [SpeakerBankKeeper(2), make_judging()])
     figures = trainer.validate(training, data, verbose=False)[0]
-    metric = SpeakerSimilarity(data.speakers, PitchEncoder())
-    generator = functools.partial(torch.Generator().manual_seed, 0)
-    for split, spoken in (("val", True), ("train", False)):
+    judge = SpeakerSimilarity(data.speakers, PitchEncoder())
+    readings = []
+    for split in ("val", "train"):
         for speaker in data.speakers:
             for utterance in [u for u in data.utterances(split) if u.speaker == speaker][:2]:
                 samples = read_waveform(tiny_set / utterance.path, RATE)
-                samples = samples[: len(samples) // HOP * HOP]
-                synthetic = None
-                if spoken:
+                recording = samples[: len(samples) // HOP * HOP]
+                judge.enrol([Recording(utterance.id, speaker, recording, RATE)])
+                if split == "val":
                     text = TextBatch.collate([read_characters(utterance.text, "en")])
                     voice = training.speaker_bank[speaker][None]
-                    synthetic = training.synthesizer.eval().synthesize(text, voice, generator=generator()).audio[0, 0]
-                metric.update([synthetic], [samples], RATE, [speaker])
-    for name, value in metric.compute().items():
+                    generator = torch.Generator().manual_seed(0)
+                    spoken = training.synthesizer.eval().synthesize(text, voice, generator=generator).audio[0, 0]
+                    readings.append(reading(utterance.id, speaker, recording, spoken.numpy(), RATE))
+    judge.update(readings)
+    for name, value in judge.compute().items():
         assert figures[f"val/{name}"] == pytest.approx(float(value), abs=1e-4), name
 
 
 def test_speaking_before_there_is_a_bank_says_what_to_do(tiny_set: Path, tmp_path: Path) -> None:
     data = make_data(tiny_set)
-    trainer = make_trainer(tmp_path, [make_quality()])
+    trainer = make_trainer(tmp_path, [make_judging()])
     with pytest.raises(SovitsError, match=r"has no 'anna'; put callbacks\.speaker_bank before"):
         trainer.validate(make_training(data.speakers), data, verbose=False)
 
 
 def test_every_n_validations_survives_a_resume() -> None:
-    first, second = make_quality(3), make_quality(3)
+    first, second = make_judging(3), make_judging(3)
     first._validations = 2
     second.load_state_dict(first.state_dict())
     assert second._validations == 2
     with pytest.raises(SovitsError, match="every_n_validations=0"):
-        make_quality(0)
+        make_judging(0)
 
 
 def test_a_resumed_run_keeps_the_first_csv_file(tmp_path: Path) -> None:

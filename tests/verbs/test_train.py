@@ -25,7 +25,7 @@ SMALL = [
     *NARROW, "text=characters", f"audio.sample_rate={SAMPLE_RATE}", f"audio.n_fft={N_FFT}", f"audio.n_bins={N_FFT // 2 + 1}",
     f"audio.hop_length={HOP}", f"audio.n_mels={N_MELS}", "audio.hop_factors=[8,8]", "training.mel_loss.n_ffts=[256]",
     "training.mel_loss.n_mels=[20]", "training.adversary_from=1", "training.steps=2", "trainer.val_check_interval=1", "data.max_clips=4",
-    "~callbacks.samples", "~callbacks.voice_quality", "~callbacks.progress", "~logger.wandb", "~logger.tensorboard",
+    "~callbacks.samples", "~callbacks.judging", "~callbacks.progress", "~logger.wandb", "~logger.tensorboard",
     "+trainer.enable_progress_bar=false",
 ]  # fmt: skip
 
