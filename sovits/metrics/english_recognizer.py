@@ -24,6 +24,12 @@ _SCALE = 1024.0
 """pocketsphinx keeps acoustic scores divided by two to the ten."""
 _WORD = re.compile(ENGLISH_WORD)
 _GRAMMAR = "words"
+_LETTERS = {
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH",
+    "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T",
+    "u": "AH", "v": "V", "w": "W", "x": "K", "y": "Y", "z": "Z",
+}  # fmt: skip
+"""A phone for each letter, where nothing better is known."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Arc:
     start: int
     end: int
     word: str | None
-    probability: float = 1.0
+    log_probability: float = 0.0
+    """Nats."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,16 @@ class Hearing:
     frames: int
     """100 a second."""
 
+    @property
+    def score(self) -> float:
+        """What the best path is the best in, nats."""
+        return self.fit + self.prior
+
 
 class EnglishRecognizer:
-    """pocketsphinx with its US English model and dictionary (134 000 words), both inside its wheel.
+    """pocketsphinx with its US English model and dictionary (125 000 words), both inside its wheel.
 
-    Scores are those of all states of the model less the best of them, frame by frame, so that they can be compared between texts;
-    nothing is pruned, so that every text gets one, however little the sound is like it.
+    Scores are those of all states of the model less the best of them, frame by frame, so that they can be compared between texts.
 
     Args:
         downsample: every so many frames the Gaussians are evaluated; 2 takes two thirds of the time of 1.
@@ -83,6 +94,7 @@ class EnglishRecognizer:
             raise SovitsError("pocketsphinx is not installed; `pip install pocketsphinx`, or leave out the judges that need it.") from error
         self.downsample = downsample
         self._loaded: Any = None
+        self._guesses: set[str] = set()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -93,7 +105,7 @@ class EnglishRecognizer:
 
     def __getstate__(self) -> dict[str, Any]:
         # The decoder is a C object: copies load their own.
-        return {**self.__dict__, "_loaded": None}
+        return {**self.__dict__, "_loaded": None, "_guesses": set()}
 
     @property
     def _decoder(self) -> Any:
@@ -106,26 +118,60 @@ class EnglishRecognizer:
             )
         return self._loaded
 
-    def known_words(self, text: str) -> list[str]:
-        """The words of ``text`` as read aloud, in order; those that the dictionary lacks are left out.
+    def words(self, text: str) -> list[str]:
+        """The words of ``text`` as read aloud, in order.
+
+        A word that the dictionary lacks is pronounced like the dictionary's words that it is made of (``wood`` and ``cutters``; the
+        fewest), and letters between them by a phone each: a guess, but nearer than no word.
 
         Raises:
             SovitsError: nothing in ``text`` can be spoken.
         """
         spoken = fold_letters(normalize(text, ENGLISH)).lower().replace("’", "'")
-        return [word for word in _WORD.findall(spoken) if self.phones(word)]
+        words = _WORD.findall(spoken)
+        for word in words:
+            if self._decoder.lookup_word(word) is None:
+                self._decoder.add_word(word, self._guessed(word.replace("'", "")))
+                self._guesses.add(word)
+        return words
 
     def phones(self, word: str) -> int:
-        """How many phones the dictionary gives ``word``; 0 where it lacks it."""
+        """How many phones ``word``, one of the dictionary or of :meth:`words`, has."""
         return len((self._decoder.lookup_word(word) or "").split())
 
-    def hear(self, samples: np.ndarray, sample_rate: int, arcs: Sequence[Arc], final: int) -> Hearing | None:
-        """Hears [T_samples] along the best path from state 0 to ``final``; None for silence or where no path fits in so short a sound."""
+    def _guessed(self, word: str) -> str:
+        """Phones of the fewest pieces, words of the dictionary of two letters or more and single letters, that ``word`` is made of."""
+        best: list[list[str]] = [[]]
+        for end in range(1, len(word) + 1):
+            ways = [[*best[end - 1], _LETTERS[word[end - 1]]]]
+            for start in range(end - 1):
+                piece = word[start:end]
+                # What was guessed before must not matter: a word is to sound the same in every run and on every rank.
+                if piece not in self._guesses and (said := self._decoder.lookup_word(piece)) is not None:
+                    ways.append([*best[start], said])
+            best.append(min(ways, key=len))
+        return " ".join(best[-1])
+
+    def hear(self, samples: np.ndarray, sample_rate: int, arcs: Sequence[Arc], final: int, beam: float = 0.0) -> Hearing | None:
+        """Hears [T_samples] along the best path from state 0 to ``final``.
+
+        Args:
+            samples: [T_samples] in [-1, 1].
+            sample_rate: Hz of ``samples``.
+            arcs: the grammar; their words must be of the dictionary or of :meth:`words`.
+            final: the state in which the sound ends.
+            beam: how much less likely than the best one a path may be at any moment before it is given up; 0: any.
+
+        Returns:
+            None for silence, and where no path fits in so short a sound.
+        """
         clip = as_samples(samples, sample_rate, SAMPLE_RATE)
         if is_silent(clip) or clip.size < SHORTEST_SECONDS * SAMPLE_RATE:
             return None
         decoder = self._decoder
-        transitions = [(arc.start, arc.end, arc.probability, *([arc.word] if arc.word else [])) for arc in arcs]
+        for name in ("beam", "wbeam", "pbeam"):
+            decoder.config[name] = beam
+        transitions = [(arc.start, arc.end, math.exp(arc.log_probability), *([arc.word] if arc.word else [])) for arc in arcs]
         decoder.add_fsg(_GRAMMAR, decoder.create_fsg(_GRAMMAR, 0, final, transitions))
         decoder.activate_search(_GRAMMAR)
         # Forgets the noise of the clip before.

@@ -30,7 +30,8 @@ class Figure:
     name: str
     heading: str
     meaning: str
-    higher_is_better: bool
+    higher_is_better: bool | None
+    """None: neither, as of a ratio that is best at one."""
     digits: int = 2
 
 
@@ -145,7 +146,7 @@ class Judge(Metric, ABC):
                 told |= {f"{name}/{speaker}": means[row, column] for row, speaker in enumerate(self.speakers) if known[row]}
         for figure in self.figures:
             own = [value for name, value in told.items() if name.startswith(f"{figure.name}/")]
-            if own:
+            if own and figure.higher_is_better is not None:
                 told[figure.name + WORST] = torch.stack(own).min() if figure.higher_is_better else torch.stack(own).max()
         return told
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from sovits.errors import SovitsError
 from sovits.runs.differences import Difference, Weights, distance, figures, final_figures, made_from, settings, weights
@@ -45,16 +46,17 @@ class Reproduction:
     Args:
         original: its folder.
         here: the folder of this one.
+        config: of this one, as composed.
         anyway: go on although the data are others.
 
     Raises:
         SovitsError: ``original`` is no run, or ``here`` is the same folder.
     """
 
-    def __init__(self, original: Path, here: Path, anyway: bool) -> None:
+    def __init__(self, original: Path, here: Path, config: dict[str, Any], anyway: bool) -> None:
         self.original, self.here, self.anyway = original, here, anyway
         self.record = RunRecord.load(original)
-        self.before: list[Difference] = []
+        self.before: list[Difference] = self._settings(config)
         if original.resolve() == here.resolve():
             raise SovitsError(f"The run would write into {original}, which it reproduces; give it a folder of its own.")
 
@@ -63,19 +65,19 @@ class Reproduction:
         """The one that ``config`` of `sovits train` asks for; None where it repeats nothing."""
         if config.reproduces is None:
             return None
-        return cls(Path(config.reproduces), Path(config.paths.run), config.reproduce_anyway)
+        # Now, because building objects resolves parts of a configuration where it stands.
+        return cls(Path(config.reproduces), Path(config.paths.run), _plain(config), config.reproduce_anyway)
 
-    def begin(self, here: RunRecord, config: DictConfig) -> None:
+    def begin(self, here: RunRecord) -> None:
         """Says, before the first step, what is not as it was.
 
         Args:
             here: the record of this run, with its data.
-            config: composed for it.
 
         Raises:
             SovitsError: the data are others, and nobody said ``reproduce_anyway=true``.
         """
-        self.before = made_from(self.record, here) + self._settings(config)
+        self.before = made_from(self.record, here) + self.before
         if not self.before:
             log.info("Reproducing %s: the same commit, versions, hardware, data and settings.", self.original)
         else:
@@ -89,7 +91,7 @@ class Reproduction:
         other = [difference for difference in self.before if difference.what.startswith("data ")]
         if other and not self.anyway:
             raise SovitsError(
-                f"data.root={config.data.root} holds other data than {self.original} was trained on ({other[-1]}), so this is another "
+                f"data.root={here.data['root']} holds other data than {self.original} was trained on ({other[-1]}), so this is another "
                 "experiment; point data.root at the same set, or compare them all the same with reproduce_anyway=true."
             )
 
@@ -110,11 +112,14 @@ class Reproduction:
         _tell(self.original, outcome)
         return outcome
 
-    def _settings(self, config: DictConfig) -> list[Difference]:
+    def _settings(self, config: dict[str, Any]) -> list[Difference]:
         kept = self.original / ".hydra" / "config.yaml"
         if not kept.is_file():
             return []
-        return settings(_plain(OmegaConf.load(kept)), _plain(config))
+        try:
+            return settings(_plain(OmegaConf.load(kept)), config)
+        except (YAMLError, ValueError) as error:
+            raise SovitsError(f"{kept} is damaged ({' '.join(str(error).split())}); delete it to reproduce the run without it.") from error
 
     def _unfinished(self) -> str:
         why = f" ({self.record.reason})" if self.record.reason else ""
@@ -138,9 +143,10 @@ def _plain(config: Any) -> dict[str, Any]:
     return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
 
 
-def _list(differences: Sequence[Difference]) -> None:
+def _list(differences: Sequence[Difference], numbers: bool = False) -> None:
     for difference in differences[:MOST_TOLD]:
-        log.info("  %s", difference)
+        apart = distance(difference) if numbers else None
+        log.info("  %s%s", difference, "" if apart is None else f" ({apart:.3g} apart)")
     if len(differences) > MOST_TOLD:
         log.info("  and %d more, all in %s", len(differences) - MOST_TOLD, FILE_NAME)
 
@@ -157,7 +163,7 @@ def _tell(original: Path, outcome: Outcome) -> None:
     log.info("Compared with %s: %d of %d final figures differ.", original, len(outcome.figures), outcome.figures_compared)
     # The furthest first; one that is missing here or there before them all.
     ranked = sorted(outcome.figures, key=lambda difference: -(distance(difference) or 0.0))
-    _list([difference for difference in ranked if distance(difference) is None] + [one for one in ranked if distance(one) is not None])
+    _list(sorted(ranked, key=lambda difference: distance(difference) is not None), numbers=True)
     told = outcome.weights
     if told is None:
         log.info("The weights are not compared: one of the runs has no %s.", LAST)

@@ -87,10 +87,10 @@ def figures(original: Mapping[str, str], here: Mapping[str, str]) -> list[Differ
 
 
 def distance(difference: Difference) -> float | None:
-    """Between the two numbers of a figure; None where one is missing."""
+    """Between the two numbers of a figure; None where one is missing or is no number."""
     try:
         return abs(float(difference.here) - float(difference.original))
-    except ValueError:
+    except (TypeError, ValueError):
         return None
 
 
@@ -105,9 +105,7 @@ def weights(original: Path, here: Path) -> Weights:
     changed = {name: _furthest(there[name], own[name]) for name in shared if not _same_bits(there[name], own[name])}
     # A number that is none is further away than any.
     where = max(changed, key=lambda name: math.inf if math.isnan(changed[name]) else changed[name]) if changed else None
-    return Weights(
-        len(shared), len(changed), changed[where] if where else None, where, sorted((there.keys() | own.keys()) - set(shared))
-    )
+    return Weights(len(shared), len(changed), changed[where] if where else None, where, sorted((there.keys() | own.keys()) - set(shared)))
 
 
 def _same_bits(one: Tensor, other: Tensor) -> bool:
@@ -157,7 +155,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise SovitsError(f"{path}, line {number} has not as many cells as its header; the run that wrote it was cut off or it was edited.")
+            raise SovitsError(
+                f"{path}, line {number} has not as many cells as its header; the run that wrote it was cut off or it was edited."
+            )
     return rows
 
 

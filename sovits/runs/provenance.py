@@ -47,23 +47,29 @@ def _git(root: Path, *arguments: str) -> str | None:
     # A hook's variables would point git at another repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        told = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True, env=environment
-        )
+        told = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True, env=environment)
     except (OSError, subprocess.SubprocessError):
         return None
     return told.stdout.strip()
 
 
 def versions() -> dict[str, str]:
-    """Of Python, ``sovits`` and the installed ones of ``PACKAGES``."""
-    found = {"python": platform.python_version(), "sovits": __version__}
+    """Of Python, ``sovits`` and the installed ones of ``PACKAGES``; ``sovits source`` tells two states of one version apart."""
+    found = {"python": platform.python_version(), "sovits": __version__, "sovits source": source_hash(Path(__file__).parents[1])}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+def source_hash(package: Path) -> str:
+    """The first digits of a SHA-256 over the modules in the folder ``package``, with or without git."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def hardware() -> dict[str, Any]:

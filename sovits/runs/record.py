@@ -66,7 +66,9 @@ class RunRecord:
         """
         path = run / FILE_NAME
         if not path.is_file():
-            raise SovitsError(f"{run} is not a run of `sovits train`: it has no {FILE_NAME}; give a folder such as outputs/train/DATE_TIME.")
+            raise SovitsError(
+                f"{run} is not a run of `sovits train`: it has no {FILE_NAME}; give a folder such as outputs/train/DATE_TIME."
+            )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:

@@ -26,6 +26,8 @@ from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import wandb_id
 from sovits.training.parts import part_name
 from sovits.training.warm_start import warm_start
+from sovits.verbs.add_speaker import Addition
+from sovits.verbs.budgeting import keep_within_budget
 from sovits.verbs.evaluate import evaluate
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.speaker_bank import SpeakerBank
@@ -51,6 +53,7 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
     resume = _existing(config.resume)
     _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
+    addition = Addition.asked_for(config)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
     if not data.utterances("val"):
@@ -60,11 +63,14 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
         )
     record.note(speakers=data.speakers, data=data_told(data))
     if reproduction is not None:
-        reproduction.begin(record.record, config)
+        reproduction.begin(record.record)
+    timekeepers = keep_within_budget(config, data)
     training = build_training(config, data.speakers)
     _warm_start(config, training)
+    if addition is not None:
+        addition.begin(training, data)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
-    callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node]
+    callbacks: list[Callback] = [*(instantiate(node) for node in config.callbacks.values() if node), *timekeepers]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
     for logger in loggers:
         logger.log_hyperparams(training.carried_config)
@@ -90,6 +96,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
     if trainer.is_global_zero:
         _keep(training, Path(config.paths.run))
         _evaluate(config, data, checkpoint)
+        if addition is not None:
+            addition.conclude(checkpoint, data)
         _tell(config, training, checkpoint)
     return checkpoint
 

@@ -1,0 +1,119 @@
+"""Which runs a report is about: folders, patterns and sweeps, with the jobs of a sweep that never began."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from sovits.errors import SovitsError
+from sovits.reporting.run_reading import EvaluatedRun, LeftOut, read_run
+
+_RECORD, _HYDRA, _SWEEP = "run.json", ".hydra", "multirun.yaml"
+
+
+@dataclass(frozen=True)
+class FoundRuns:
+    """What lies below the folders that were named."""
+
+    first: Path
+    """The first folder of all: where the report goes unless it is told another."""
+    runs: tuple[EvaluatedRun, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def find_runs(places: Sequence[str], include_unfinished: bool) -> FoundRuns:
+    """Reads every run in ``places``.
+
+    Args:
+        places: runs, sweeps, folders of either, or patterns such as ``outputs/train/2026-*``.
+        include_unfinished: takes runs that failed, were stopped or still run, if they were evaluated.
+
+    Raises:
+        SovitsError: a place that does not exist, one without a run, a damaged file, or no run that could be compared.
+    """
+    folders = [folder for place in places for folder in _folders(place)]
+    found: dict[Path, str] = {}
+    left_out: list[LeftOut] = []
+    for folder in folders:
+        below = _runs_below(folder)
+        if not below:
+            raise SovitsError(f"{folder} holds no run of `sovits train`, neither run.json nor .hydra; give outputs/train/DATE_TIME, say.")
+        for run in below:
+            found.setdefault(run.resolve(), _name(run, folder, len(folders) > 1))
+        left_out += _never_started(folder, below)
+    read = [read_run(run, name, include_unfinished) for run, name in found.items()]
+    runs = tuple(run for run in read if isinstance(run, EvaluatedRun))
+    left_out = [run for run in read if isinstance(run, LeftOut)] + left_out
+    if not runs:
+        reasons = " ".join(f"{run.run}: {run.status}. {run.reason}" for run in left_out[:3])
+        more = f" And {len(left_out) - 3} more." if len(left_out) > 3 else ""
+        raise SovitsError(f"None of the runs in {', '.join(places)} can be compared. {reasons}{more}")
+    return FoundRuns(folders[0], runs, tuple(left_out))
+
+
+def _folders(place: str) -> list[Path]:
+    path = Path(place).expanduser()
+    if path.is_dir():
+        return [path]
+    folders = sorted(Path(one) for one in glob.glob(str(path)) if Path(one).is_dir())  # noqa: PTH207
+    if not folders:
+        raise SovitsError(f"runs={place} is no folder and no pattern that fits one; give a run, a sweep, or a list of them.")
+    return folders
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    """The folder itself, or the runs in it; what is inside a run is part of it."""
+    if (folder / _RECORD).is_file() or (folder / _HYDRA).is_dir():
+        return [folder]
+    children = [child for child in folder.iterdir() if child.is_dir() and not child.is_symlink() and not child.name.startswith(".")]
+    # Jobs are numbered, and 10 comes after 9.
+    children.sort(key=lambda child: (not child.name.isdigit(), int(child.name) if child.name.isdigit() else 0, child.name))
+    return [run for child in children for run in _runs_below(child)]
+
+
+def _name(run: Path, folder: Path, several: bool) -> str:
+    inside = run.relative_to(folder).as_posix()
+    if inside == ".":
+        return folder.resolve().name
+    return f"{folder.resolve().name}/{inside}" if several else inside
+
+
+def _never_started(folder: Path, runs: Sequence[Path]) -> list[LeftOut]:
+    """Jobs that the sweep's command asked for and that left no folder, where jobs are numbered as Hydra does by itself."""
+    file = folder / _SWEEP
+    if not file.is_file() or not all(run.name.isdigit() and run.parent == folder for run in runs):
+        return []
+    try:
+        config = OmegaConf.load(file)
+        overrides = [str(one) for one in OmegaConf.select(config, "hydra.overrides.task") or ()]
+        params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+        target = str(OmegaConf.select(config, "hydra.sweeper._target_"))
+        if not target.endswith("BasicSweeper"):
+            return []
+        named = {one.lstrip("+").partition("=")[0] for one in overrides}
+        overrides += [f"{key}={value}" for key, value in params.items() if key not in named]
+        jobs = _jobs(overrides)
+    except HydraException:
+        return []
+    started = {int(run.name) for run in runs}
+    reason = "It left no folder: it still waits, or its launcher gave up before it; start the sweep's missing jobs again."
+    return [LeftOut(str(number), "not started", reason, job) for number, job in enumerate(jobs) if number not in started]
+
+
+def _jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:
+    """The overrides of each job, in Hydra's order."""
+    each: list[list[str]] = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_sweep_override():
+            key = override.get_key_element()
+            each.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        elif override.input_line is not None:
+            each.append([override.input_line])
+    return list(itertools.product(*each))
