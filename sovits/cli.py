@@ -20,6 +20,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
 from sovits.overrides import quote_overrides
+from sovits.runs.finding import continue_newest
 from sovits.runs.reproduction import expand_reproduce
 
 VERBS = {
@@ -27,6 +28,7 @@ VERBS = {
     "train": "a prepared set -> a checkpoint                            sovits train experiment=few_shot data.root=DIR",
     "evaluate": "a checkpoint -> figures, pictures and a listening page    sovits evaluate checkpoint=FILE",
     "synthesize": "a checkpoint, a voice and a text -> speech                sovits synthesize checkpoint=FILE speaker=NAME text=TEXT",
+    "report": "finished runs -> one page to compare and hear them        sovits report runs=DIR",
 }
 
 
@@ -71,13 +73,16 @@ def main() -> None:
 
 
 def _expanded(verb: str, arguments: list[str]) -> list[str]:
-    """What was typed, as Hydra reads it: an earlier run's command in place of its name, texts in quotes."""
-    if verb == "train":
-        try:
-            arguments = expand_reproduce(arguments)
-        except SovitsError as error:
-            raise SystemExit(f"sovits {verb}: {error}") from None
-    return quote_overrides(arguments, verb)
+    """What was typed, as Hydra reads it: an earlier run's command in place of its name, texts in quotes, the folder of a run to continue."""
+    if verb != "train":
+        return quote_overrides(arguments, verb)
+    try:
+        continued = continue_newest(quote_overrides(expand_reproduce(arguments), verb))
+    except SovitsError as error:
+        raise SystemExit(f"sovits {verb}: {error}") from None
+    if continued.told:
+        print(continued.told)
+    return continued.arguments
 
 
 def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

@@ -12,11 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from sovits.cli import VERBS, config_directory
 from sovits.errors import SovitsError
-from sovits.modules import FrameRateDecoder
+from sovits.modules import FrameRateDecoder, SpeakerTable
+from sovits.training.lightning_module import VoiceTraining
 from sovits.verbs.train import build_training
+from tests.builders import NARROW
 
 CONF = config_directory()
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+ABLATIONS = sorted(path.stem for path in (CONF / "experiment" / "ablation").glob("*.yaml"))
 NEEDED = {"per_speaker": ["data.speaker=alice"]}
 
 
@@ -44,6 +47,62 @@ def test_every_experiment_builds(experiment: str, tmp_path: Path) -> None:
     for node in [*config.callbacks.values(), *config.logger.values()]:
         assert instantiate(node) is not None
     assert instantiate(config.trainer, logger=False).max_epochs == -1
+
+
+def plain_overrides(ablation: str) -> list[str]:
+    """The list that the file's comment claims to be equal to."""
+    header, claim, question = (CONF / "experiment" / "ablation" / f"{ablation}.yaml").read_text(encoding="utf-8").splitlines()[:3]
+    assert header == "# @package _global_"
+    assert claim.startswith("# = ")
+    assert "?" in question
+    return claim.removeprefix("# = ").split()
+
+
+def resolved(config: DictConfig) -> dict:
+    settings = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    return OmegaConf.to_container(settings, resolve=True)
+
+
+@pytest.fixture(scope="module")
+def without_ablation() -> dict:
+    return resolved(composed("train", *NARROW))
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_an_ablation_equals_a_plain_list_of_overrides_and_builds(ablation: str, without_ablation: dict) -> None:
+    config = composed("train", f"experiment=ablation/{ablation}", *NARROW)
+    assert resolved(config) == resolved(composed("train", *plain_overrides(ablation), *NARROW))
+    # It takes something away, or puts another thing in its place.
+    assert resolved(config) != without_ablation
+    assert build_training(config, ["alice", "bruno"]).steps == config.training.steps
+    instantiate(config.data)
+    assert all(instantiate(node) is not None for node in config.callbacks.values() if node)
+
+
+@pytest.mark.parametrize("ablation", ["no_balancing", "no_adversary", "speaker_table", "augmentation"])
+def test_an_ablation_of_a_recipe(ablation: str) -> None:
+    listed = resolved(composed("train", f"experiment=[few_shot,ablation/{ablation}]"))
+    assert listed == resolved(composed("train", "experiment=few_shot", *plain_overrides(ablation)))
+    assert listed["data"]["seconds_per_speaker"] == 60
+
+
+def test_ablations_are_told_apart() -> None:
+    assert len(ABLATIONS) >= 20
+    assert len({tuple(plain_overrides(ablation)) for ablation in ABLATIONS}) == len(ABLATIONS)
+
+
+def test_ablations_do_what_they_are_called(tmp_path: Path) -> None:
+    def training(ablation: str) -> VoiceTraining:
+        return build_training(composed("train", f"experiment=ablation/{ablation}", *NARROW, run=tmp_path), ["alice", "bruno"])
+
+    alone = training("no_adversary")
+    assert alone.adversary_from == alone.steps
+    unwarmed = training("no_warm_up")
+    assert unwarmed.adversary_from == unwarmed.mel_only_steps == 0
+    tabled = training("speaker_table")
+    assert isinstance(tabled.synthesizer.speaker_encoder, SpeakerTable)
+    assert tabled.speaker_classifier is None
+    assert composed("train", "experiment=ablation/no_ema").callbacks.average is None
 
 
 @pytest.mark.parametrize(("model", "decoder", "largest"), [("small", FrameRateDecoder, 20e6), ("base", FrameRateDecoder, 120e6)])

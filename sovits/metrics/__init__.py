@@ -1,33 +1,57 @@
 """Judges of speech: each a ``torchmetrics.Metric`` that sums over ranks and keeps speakers apart."""
 
+from sovits.metrics.cepstral_distortion import MelCepstralDistortion
+from sovits.metrics.duration_error import DurationError
+from sovits.metrics.english_recognizer import EnglishRecognizer
+from sovits.metrics.intelligibility import Intelligibility
 from sovits.metrics.judge import REAL, RECONSTRUCTION, WORST, Figure, Judge, PairJudge, Reading, Recording, SoundJudge
 from sovits.metrics.mel_distance import MelDistance, mel_distance, warped_mel_distance
 from sovits.metrics.mos_proxy import Dnsmos, MosProxy, MosScores
 from sovits.metrics.panel import Panel
+from sovits.metrics.pitch import PitchError
+from sovits.metrics.signal_quality import SignalQuality
+from sovits.metrics.similarity_opinion import SimilarityOpinion
+from sovits.metrics.speaker_confusion import Confusion, NearestSpeaker
 from sovits.metrics.speaker_similarity import SpeakerSimilarity, VoiceJudge
 from sovits.metrics.voice_encoders import RememberingEncoder, ResemblyzerEncoder, SpeechBrainEncoder, VoiceEncoder
+from sovits.metrics.word_coverage import Coverage, CoveredWord, WordCoverage, find_coverage
+from sovits.metrics.word_errors import WordErrors
 
 __all__ = [
     "REAL",
     "RECONSTRUCTION",
     "WORST",
+    "Confusion",
+    "Coverage",
+    "CoveredWord",
     "Dnsmos",
+    "DurationError",
+    "EnglishRecognizer",
     "Figure",
+    "Intelligibility",
     "Judge",
+    "MelCepstralDistortion",
     "MelDistance",
     "MosProxy",
     "MosScores",
+    "NearestSpeaker",
     "PairJudge",
     "Panel",
+    "PitchError",
     "Reading",
     "Recording",
     "RememberingEncoder",
     "ResemblyzerEncoder",
+    "SignalQuality",
+    "SimilarityOpinion",
     "SoundJudge",
     "SpeakerSimilarity",
     "SpeechBrainEncoder",
     "VoiceEncoder",
     "VoiceJudge",
+    "WordCoverage",
+    "WordErrors",
+    "find_coverage",
     "mel_distance",
     "warped_mel_distance",
 ]

@@ -122,13 +122,13 @@ class EnglishRecognizer:
         """The words of ``text`` as read aloud, in order.
 
         A word that the dictionary lacks is pronounced like the dictionary's words that it is made of (``wood`` and ``cutters``; the
-        fewest), and letters between them by a phone each: a guess, but nearer than no word.
-
-        Raises:
-            SovitsError: nothing in ``text`` can be spoken.
+        fewest), and letters between them by a phone each: a guess, but nearer than no word. No words where nothing can be spoken.
         """
-        spoken = fold_letters(normalize(text, ENGLISH)).lower().replace("’", "'")
-        words = _WORD.findall(spoken)
+        try:
+            spoken = normalize(text, ENGLISH)
+        except SovitsError:
+            return []
+        words = _WORD.findall(fold_letters(spoken).lower().replace("’", "'"))
         for word in words:
             if self._decoder.lookup_word(word) is None:
                 self._decoder.add_word(word, self._guessed(word.replace("'", "")))

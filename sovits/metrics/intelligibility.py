@@ -29,18 +29,22 @@ _WORDS = (
     "winter with wonder wood work world write year yellow you"
 )
 """Everyday words to make other texts of."""
+_SMALL_WORDS = "the of and a to in it is was i for you he be with on that by at are not this but had they his from she or her an we"
+"""Words that any sentence may have, its own too."""
+_SMALL_SHARE = 0.45
+"""Of the words of a text, as in running English."""
 
 
 class Intelligibility(SoundJudge):
     """How much better a sound fits its own text than other texts of the same length, by the acoustic model of a recognizer.
 
-    The sound is aligned with its own text and with ``distractors`` others: everyday words that its text does not have, drawn at random
+    The sound is aligned with its own text and with ``distractors`` others: everyday words, the larger ones not of its text, drawn at random
     (the same ones for the same text) until they have as many phones. A margin of zero says that the text cannot be made out at all;
     how high clear speech gets depends on voice and microphone: read it beside that of the recording. It is a proxy: a word that
     is slightly wrong still fits, and no meaning is understood.
 
-    English only; a clip of another language, or none of whose words can be pronounced (see
-    :meth:`~sovits.metrics.english_recognizer.EnglishRecognizer.words`), gets no figure. Silence fits all texts the same: margin 0.
+    English only; a clip of another language gets no figure. Words that the dictionary lacks are pronounced by a guess, see
+    :meth:`~sovits.metrics.english_recognizer.EnglishRecognizer.words`. Silence fits all texts the same: margin 0.
 
     Args:
         speakers: see :class:`~sovits.metrics.judge.Judge`.
@@ -91,14 +95,17 @@ class Intelligibility(SoundJudge):
 
 
 def other_texts(recognizer: EnglishRecognizer, words: Sequence[str], count: int) -> list[list[str]]:
-    """Texts of as many phones as ``words``, of words that are not among them."""
-    lengths = {word: recognizer.phones(word) for word in _WORDS.split() if word not in words}
+    """Texts of as many phones as ``words``, whose larger words are not among them."""
+    small = {word: recognizer.phones(word) for word in _SMALL_WORDS.split()}
+    large = {word: recognizer.phones(word) for word in _WORDS.split() if word not in words and word not in small}
+    length = sum(recognizer.phones(word) for word in words)
     texts = []
     for number in range(count):
         random = Random(f"{number} {' '.join(words)}")
-        left, text = sum(recognizer.phones(word) for word in words), list[str]()
-        while fitting := [word for word, length in lengths.items() if 0 < length <= left]:
-            text.append(random.choice(fitting))
-            left -= lengths[text[-1]]
+        left, text = length, list[str]()
+        while left > 0 and (fitting := [word for word, phones in {**small, **large}.items() if phones <= left]):
+            kind = small if random.random() < _SMALL_SHARE else large
+            text.append(random.choice([word for word in fitting if word in kind] or fitting))
+            left -= recognizer.phones(text[-1])
         texts.append(text)
     return texts

@@ -104,4 +104,5 @@ def _stoi(sound: np.ndarray, target: np.ndarray) -> float:
 def _si_sdr(sound: np.ndarray, target: np.ndarray) -> float:
     from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
-    return float(scale_invariant_signal_distortion_ratio(torch.from_numpy(sound), torch.from_numpy(target), zero_mean=True))
+    ratio = float(scale_invariant_signal_distortion_ratio(torch.from_numpy(sound), torch.from_numpy(target), zero_mean=True))
+    return ratio if math.isfinite(ratio) else math.nan

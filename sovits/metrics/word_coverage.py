@@ -65,10 +65,7 @@ def find_coverage(recognizer: EnglishRecognizer, samples: np.ndarray, sample_rat
     while it fits better than a pause. In silence, and in sounds too short for a word, every word is skipped.
 
     Returns:
-        None where no word of the text can be pronounced; single such words are not in the result.
-
-    Raises:
-        SovitsError: nothing in ``text`` can be spoken.
+        None where the text has no English word.
     """
     words = recognizer.words(text)
     if not words:

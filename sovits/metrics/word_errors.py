@@ -47,7 +47,7 @@ class WordErrors(SoundJudge):
         transcriber: hears; where it has to find out the language, a language misheard is words misheard.
 
     Raises:
-        SovitsError: jiwer is not installed.
+        SovitsError: jiwer is not installed, or the transcriber's model cannot be loaded.
     """
 
     figures = (
@@ -60,6 +60,8 @@ class WordErrors(SoundJudge):
             import jiwer  # noqa: F401
         except ImportError as error:
             raise SovitsError("jiwer is not installed; `pip install jiwer`, or leave out the judge WordErrors.") from error
+        # A model that is not there is told of now and not at the first clip.
+        transcriber.load()
         self.transcriber = transcriber
 
     @property

@@ -95,7 +95,10 @@ def interval_chart(title: str, rows: Sequence[Row], digits: int, reference: floa
     axis = _Axis.over(edges + ([reference] if reference is not None else []), 34.0, WIDTH - _RIGHT)
     height = _TOP + _ROW * len(rows) + 20
     base = height - 18
-    parts = [f"<path class='grid' d='M{axis(tick):.1f} {_TOP - 4}V{base}'/>{_text(axis(tick), height - 5, f'{tick:.4g}')}" for tick in axis.ticks(4)]
+    parts = [
+        f"<path class='grid' d='M{axis(tick):.1f} {_TOP - 4}V{base}'/>{_text(axis(tick), height - 5, f'{tick:.4g}')}"
+        for tick in axis.ticks(4)
+    ]
     if reference is not None:
         parts.append(_reference(axis(reference), _TOP - 4, base, f"recordings {reference:.{digits}f}"))
     for at, row in enumerate(rows):
@@ -117,9 +120,12 @@ def line_chart(title: str, series: Sequence[Series], x_label: str, reference: Es
     y = _Axis.over(edges + ([reference.value] if reference is not None else []), HEIGHT - _BOTTOM, _TOP)
     x = _Axis.over([value for one in series for value in one.x], _LEFT, WIDTH - _RIGHT)
     parts = [
-        f"<path class='grid' d='M{_LEFT} {y(tick):.1f}H{WIDTH - _RIGHT}'/>{_text(_LEFT - 5, y(tick) + 3, f'{tick:.4g}', 'end')}" for tick in y.ticks(4)
+        f"<path class='grid' d='M{_LEFT} {y(tick):.1f}H{WIDTH - _RIGHT}'/>{_text(_LEFT - 5, y(tick) + 3, f'{tick:.4g}', 'end')}"
+        for tick in y.ticks(4)
     ]
-    parts += [_text(x(tick), HEIGHT - _BOTTOM + 13, f"{tick:.4g}" if tick < 1e4 else f"{tick / 1000:.4g}k") for tick in x_ticks or x.ticks(5)]
+    parts += [
+        _text(x(tick), HEIGHT - _BOTTOM + 13, f"{tick:.4g}" if tick < 1e4 else f"{tick / 1000:.4g}k") for tick in x_ticks or x.ticks(5)
+    ]
     parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 4, x_label))
     if reference is not None:
         at = y(reference.value)
@@ -149,8 +155,8 @@ def _interval_row(axis: _Axis, row: Row, middle: float, digits: int) -> str:
     span = f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]" if estimate.has_interval else ""
     title = f"<title>{escape(row.mark.label)}: {estimate.value:.{digits}f}{span}</title>"
     return (
-        f"<g class='series {row.mark.css}'>{title}<text class='letter' x='4' y='{middle + 4}'>{row.mark.key}</text><path class='single' d='{ticks}'/>"
-        f"{interval}<circle cx='{axis(estimate.value):.1f}' cy='{middle}' r='4'/></g>"
+        f"<g class='series {row.mark.css}'>{title}<text class='letter' x='4' y='{middle + 4}'>{row.mark.key}</text>"
+        f"<path class='single' d='{ticks}'/>{interval}<circle cx='{axis(estimate.value):.1f}' cy='{middle}' r='4'/></g>"
     )
 
 

@@ -158,7 +158,9 @@ def _baseline(settings: Sequence[Setting], wanted: str | None) -> Setting | None
     for setting in settings:
         if wanted in (setting.label, setting.key):
             return setting
-    raise SovitsError(f"baseline={wanted} is no setting of these runs; they are {'; '.join(f'{one.key}: {one.label}' for one in settings)}.")
+    raise SovitsError(
+        f"baseline={wanted} is no setting of these runs; they are {'; '.join(f'{one.key}: {one.label}' for one in settings)}."
+    )
 
 
 def _pairs(
@@ -196,7 +198,9 @@ def _notes(
     statistics: Statistics,
 ) -> list[str]:
     notes = [_about_seeds(settings), *_about_sentences(sentences)]
-    notes += [note for figure in figures if not figure.name.endswith(RECONSTRUCTION) for note in _gaps(figure, settings, len(sentences), values)]
+    notes += [
+        note for figure in figures if not figure.name.endswith(RECONSTRUCTION) for note in _gaps(figure, settings, len(sentences), values)
+    ]
     steps = {setting.key: setting.generator_steps for setting in settings}
     if len(set(steps.values())) > 1:
         told = ", ".join(f"{key} {count}" for key, count in steps.items())
@@ -208,7 +212,9 @@ def _notes(
     if len(settings) > 2:
         scope = "within each figure" if statistics.family == "figure" else "over all figures"
         notes.append(f"Of many comparisons some look real by chance: p is corrected by Holm's method over all pairs {scope}.")
-    notes.append("The figures are judges' guesses, not people's opinions: what they cannot hear is not in them. Take the listening test too.")
+    notes.append(
+        "The figures are judges' guesses, not people's opinions: what they cannot hear is not in them. Take the listening test too."
+    )
     return notes
 
 
@@ -242,8 +248,8 @@ def _about_seeds(settings: Sequence[Setting]) -> str:
         )
     if single:
         return (
-            f"{', '.join(single)} {'were' if len(single) > 1 else 'was'} trained once: the interval holds no chance of training, so it is too "
-            "narrow beside those of the others."
+            f"{', '.join(single)} {'were' if len(single) > 1 else 'was'} trained once: the interval holds no chance of training, so it is "
+            "too narrow beside those of the others."
         )
     if min(counts.values()) < FEW_SEEDS:
         told = ", ".join(f"{key} {count}" for key, count in counts.items())
@@ -260,7 +266,7 @@ def _about_sentences(sentences: Sequence[ClipRow]) -> list[str]:
     if few := {speaker: count for speaker, count in counts.items() if count < FEW_SENTENCES}:
         told = ", ".join(f"{speaker} {count}" for speaker, count in few.items())
         notes.append(
-            f"Some speakers have few test sentences ({told}): their own intervals are rough, and with one sentence of one run there is none."
+            f"Some speakers have few test sentences ({told}): their own intervals are rough, and one sentence of one run has none."
         )
     if len(counts) > 1:
         notes.append(f"The {len(counts)} speakers are not resampled: nothing here speaks for speakers who are not in this test.")

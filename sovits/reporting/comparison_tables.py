@@ -52,15 +52,25 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
     for setting in comparison.settings:
         for number, replicate in enumerate(setting.replicates):
             for run in replicate:
-                row: dict[str, Any] = {"run": run.name, "setting": setting.label, "key": setting.key, "status": run.record.status, "reason": ""}
+                row: dict[str, Any] = {
+                    "run": run.name,
+                    "setting": setting.label,
+                    "key": setting.key,
+                    "status": run.record.status,
+                    "reason": "",
+                }
                 row |= {"seed": shown_value(run.config.seed), "generator_step": run.generator_step}
                 row |= {"data_seconds": run.record.data.get("seconds"), "commit": run.record.commit, "folder": str(run.folder)}
-                row |= {key: shown_value(value_of(run.config, key)) for key in (*comparison.grouping.chosen, *comparison.grouping.differing)}
+                row |= {
+                    key: shown_value(value_of(run.config, key)) for key in (*comparison.grouping.chosen, *comparison.grouping.differing)
+                }
                 if len(replicate) == 1:
                     known = {figure.name: comparison.values.get((figure.name, setting.key)) for figure in comparison.figures}
                     row |= {name: value.seeds[number] for name, value in known.items() if value is not None}
                 rows.append(row)
-    rows += [{"run": one.run, "status": one.status, "reason": one.reason, "setting": " ".join(one.overrides)} for one in comparison.left_out]
+    rows += [
+        {"run": one.run, "status": one.status, "reason": one.reason, "setting": " ".join(one.overrides)} for one in comparison.left_out
+    ]
     return rows
 
 
@@ -99,7 +109,12 @@ def _clips(comparison: Comparison) -> list[dict[str, Any]]:
         for run in setting.runs:
             for sentence in comparison.sentences:
                 if (clip := run.clips.get(sentence.id)) is not None:
-                    row: dict[str, Any] = {"run": run.name, "setting": setting.label, "key": setting.key, "seed": shown_value(run.config.seed)}
+                    row: dict[str, Any] = {
+                        "run": run.name,
+                        "setting": setting.label,
+                        "key": setting.key,
+                        "seed": shown_value(run.config.seed),
+                    }
                     row |= {"id": clip.id, "speaker": clip.speaker, "language": clip.language, "text": clip.text, "seconds": clip.seconds}
                     rows.append(row | dict(clip.figures))
     return rows

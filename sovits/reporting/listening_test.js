@@ -45,6 +45,7 @@ function keep() {
   try { localStorage.setItem(place, JSON.stringify(state)); } catch { keeps = false; }
 }
 const state = remembered();
+state.at = -1;
 
 function answer(id) {
   return state.answers[id] ??= {trial: id, kind: trials.get(id).kind, plays: {}, seconds: 0};

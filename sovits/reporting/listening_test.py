@@ -13,7 +13,6 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,9 @@ class ListeningTest:
             trials = {one["id"]: Trial(**{**one, "sounds": tuple(one["sounds"])}) for one in content["trials"]}
             return cls(content["test"], content["settings"], sounds, trials)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SovitsError(f"{path} is damaged ({error!r}); write the report again, which makes the same key from the same runs.") from error
+            raise SovitsError(
+                f"{path} is damaged ({error!r}); write the report again, which makes the same key from the same runs."
+            ) from error
 
 
 class ListeningTestPlan:
@@ -151,7 +152,11 @@ class ListeningTestPlan:
         systems = [RECORDING, *(setting.key for setting in comparison.settings)]
         trials = []
         # A recording beside itself would be no question.
-        asked = [(system, clip) for system, clip in self._balanced(systems, clips, self.max_marks) if system != RECORDING or sources.another(clip) != clip]
+        asked = [
+            (system, clip)
+            for system, clip in self._balanced(systems, clips, self.max_marks)
+            if system != RECORDING or sources.another(clip) != clip
+        ]
         for number, (system, clip) in enumerate(asked, start=1):
             reference = sources.name(RECORDING, sources.another(clip))
             trials.append(Trial(f"{MARKS}-{number:03d}", MARKS, clip.text, (sources.name(system, clip),), reference))
@@ -222,7 +227,7 @@ def _page(test: ListeningTest) -> str:
     ]
     content = json.dumps({"format": FORMAT, "test": test.id, "trials": trials}, ensure_ascii=False).replace("<", "\\u003c")
     body = [
-        f"<main><h1>Listening test</h1><noscript><p>{escape('This page needs JavaScript, which this browser has switched off.')}</p></noscript>",
+        "<main><h1>Listening test</h1><noscript><p>This page needs JavaScript, which this browser has switched off.</p></noscript>",
         f"<div id='screen' aria-live='polite'></div></main><script type='application/json' id='content'>{content}</script>",
     ]
     return document("Listening test", body, style=asset("listening_test.css"), script=asset("listening_test.js"))

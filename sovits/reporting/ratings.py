@@ -180,7 +180,9 @@ def _answer(one: dict[str, Any]) -> Answer:
 
 def _require_fitting(test: ListeningTest, sitting: Sitting) -> None:
     if sitting.test != test.id:
-        raise SovitsError(f"{sitting.file} answers the listening test {sitting.test}, not {test.id}; read it with the report that made that one.")
+        raise SovitsError(
+            f"{sitting.file} answers the listening test {sitting.test}, not {test.id}; read it with the report that made that one."
+        )
     seen: set[str] = set()
     for answer in sitting.answers:
         trial = test.trials.get(answer.trial)
@@ -213,7 +215,11 @@ def _preferences(test: ListeningTest, sittings: Sequence[Sitting], statistics: S
     p = [sign_test(counts[pair][0], counts[pair][1]) for pair in pairs]
     corrected = holm(p)
     shares = [share(counts[pair][0], counts[pair][0] + counts[pair][1], statistics.confidence) for pair in pairs]
-    return tuple(Preference(*pair, *counts[pair], shares[at], p[at], corrected[at]) for at, pair in enumerate(pairs))
+    told = []
+    for at, (first, second) in enumerate(pairs):
+        for_first, for_second, neither = counts[first, second]
+        told.append(Preference(first, second, for_first, for_second, neither, shares[at], p[at], corrected[at]))
+    return tuple(told)
 
 
 def _pair(test: ListeningTest, trial: Trial, order: Sequence[str]) -> tuple[str, str]:
@@ -249,7 +255,7 @@ def _notes(test: ListeningTest, sittings: Sequence[Sitting]) -> Iterable[str]:
         yield "One person answered: this is that person's opinion. The intervals tell what other sentences might change, not other ears."
     elif count < 10:
         yield f"{count} people answered: too few to speak for listeners in general."
-    yield "Answers of one person, and to one sentence, are not independent, which the sign test takes them to be: its p is too small for that."
+    yield "Answers of one person, and to one sentence, are not independent, as the sign test takes them to be: its p is too small for that."
     for sitting in sittings:
         missing = len(test.trials) - len(sitting.answers) - len(sitting.unplayable)
         who = sitting.name or sitting.file.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.table import Table
 from sovits.reporting.charts import Mark, Row, interval_chart
 from sovits.reporting.comparison_sounds import RECORDING
 from sovits.reporting.comparison_tables import write_csv
-from sovits.reporting.html import number
+from sovits.reporting.html import address, link, number
 from sovits.reporting.listening_test import NATURALNESS, SIMILARITY
 from sovits.reporting.ratings import QUESTIONS, Ratings
 from sovits.reporting.statistics import Estimate
@@ -20,11 +21,11 @@ from sovits.reporting.statistics import Estimate
 ANSWERS, PREFERENCES, MARKS = "ratings.csv", "preferences.csv", "marks.csv"
 
 
-def write_ratings(ratings: Ratings, folder: Path) -> None:
-    """Writes every answer with what it was about, the preferences, and the mean marks."""
-    write_csv(folder / ANSWERS, _answers(ratings))
-    write_csv(folder / PREFERENCES, _preferences(ratings))
-    write_csv(folder / MARKS, _marks(ratings))
+def write_ratings(ratings: Sequence[Ratings], folder: Path) -> None:
+    """Writes every answer with what it was about, the preferences, and the mean marks, of all tests of a report."""
+    write_csv(folder / ANSWERS, [row for one in ratings for row in _answers(one)])
+    write_csv(folder / PREFERENCES, [row for one in ratings for row in _preferences(one)])
+    write_csv(folder / MARKS, [row for one in ratings for row in _marks(one)])
 
 
 def terminal_tables(ratings: Ratings) -> list[Table]:
@@ -43,7 +44,8 @@ def terminal_tables(ratings: Ratings) -> list[Table]:
 def ratings_section(ratings: Ratings) -> str:
     """HTML: who answered, preferences, marks with their charts, and what it cannot show."""
     listeners = len(ratings.sittings)
-    parts = [f"<p>{listeners} listener{'s' * (listeners != 1)} answered the test {ratings.test.id}.</p>"]
+    files = ", ".join(link(address(name), name) for name in (ANSWERS, PREFERENCES, MARKS))
+    parts = [f"<p>{listeners} listener{'s' * (listeners != 1)} answered the test {ratings.test.id}: {files}</p>"]
     if ratings.preferences:
         parts.append(_preference_table(ratings))
     if ratings.marks:
@@ -100,7 +102,11 @@ def _preference_table(ratings: Ratings) -> str:
     for one in ratings.preferences:
         width = 0.0 if math.isnan(one.share.value) else 100 * one.share.value
         bar = f"<div class='shares'><i class='{_mark_of(ratings, one.first).css}' style='width:{width:.0f}%'></i>"
-        bar += f"<i class='{_mark_of(ratings, one.second).css}' style='width:{100 - width:.0f}%'></i></div>" if one.for_first + one.for_second else "</div>"
+        bar += (
+            f"<i class='{_mark_of(ratings, one.second).css}' style='width:{100 - width:.0f}%'></i></div>"
+            if one.for_first + one.for_second
+            else "</div>"
+        )
         counts = "".join(number(str(count)) for count in (one.for_first, one.for_second, one.neither))
         p = number(probability(one.p), one.p) + number(probability(one.p_corrected), one.p_corrected)
         names = f"<td>{_named(ratings, one.first)}</td><td>{_named(ratings, one.second)}</td>"
@@ -113,7 +119,8 @@ def _preference_table(ratings: Ratings) -> str:
 
 def _mark_table(ratings: Ratings) -> str:
     rows = "".join(
-        f"<tr><td>{_named(ratings, one.setting)}</td>{number(str(one.answers))}{estimate_cell(one.naturalness, 2)}{estimate_cell(one.similarity, 2)}</tr>"
+        f"<tr><td>{_named(ratings, one.setting)}</td>{number(str(one.answers))}{estimate_cell(one.naturalness, 2)}"
+        f"{estimate_cell(one.similarity, 2)}</tr>"
         for one in ratings.marks
     )
     head = "<th>setting</th>" + "".join(f"<th class='number'>{name}</th>" for name in ("answers", *QUESTIONS))
@@ -137,7 +144,13 @@ def _answers(ratings: Ratings) -> list[dict[str, Any]]:
         for answer in sitting.answers:
             trial = ratings.test.trials[answer.trial]
             sounds = [ratings.test.sounds[name] for name in trial.sounds]
-            row: dict[str, Any] = {"test": ratings.test.id, "rater": sitting.rater, "name": sitting.name, "trial": trial.id, "kind": trial.kind}
+            row: dict[str, Any] = {
+                "test": ratings.test.id,
+                "rater": sitting.rater,
+                "name": sitting.name,
+                "trial": trial.id,
+                "kind": trial.kind,
+            }
             row |= {"clip": sounds[0].clip, "speaker": sounds[0].speaker, "settings": " ".join(sorted(one.setting for one in sounds))}
             row |= {"runs": " ".join(one.run for one in sounds), "first": "", "choice": "", "naturalness": "", "similarity": ""}
             if answer.first is not None:
@@ -151,7 +164,12 @@ def _answers(ratings: Ratings) -> list[dict[str, Any]]:
 
 def _preferences(ratings: Ratings) -> list[dict[str, Any]]:
     return [
-        {"first": ratings.test.settings[one.first], "second": ratings.test.settings[one.second], "for_first": one.for_first}
+        {
+            "test": ratings.test.id,
+            "first": ratings.test.settings[one.first],
+            "second": ratings.test.settings[one.second],
+            "for_first": one.for_first,
+        }
         | {"for_second": one.for_second, "neither": one.neither, "share_first": one.share.value, "share_first_low": one.share.low}
         | {"share_first_high": one.share.high, "p": one.p, "p_holm": one.p_corrected}
         for one in ratings.preferences
@@ -161,7 +179,11 @@ def _preferences(ratings: Ratings) -> list[dict[str, Any]]:
 def _marks(ratings: Ratings) -> list[dict[str, Any]]:
     rows = []
     for one in ratings.marks:
-        row: dict[str, Any] = {"setting": "recordings" if one.setting == RECORDING else ratings.test.settings[one.setting], "answers": one.answers}
+        row: dict[str, Any] = {
+            "test": ratings.test.id,
+            "setting": "recordings" if one.setting == RECORDING else ratings.test.settings[one.setting],
+            "answers": one.answers,
+        }
         for name in QUESTIONS:
             estimate: Estimate = getattr(one, name)
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -110,7 +110,13 @@ def shown_value(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else "[" + ",".join(map(shown_value, value)) + "]" if isinstance(value, list) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else "[" + ",".join(map(shown_value, value)) + "]"
+        if isinstance(value, list)
+        else str(value)
+    )
 
 
 def _varies(key: str, sources: Sequence[Mapping[str, Any]]) -> bool:

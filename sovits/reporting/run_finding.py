@@ -46,7 +46,8 @@ def find_runs(places: Sequence[str], include_unfinished: bool) -> FoundRuns:
         if not below:
             raise SovitsError(f"{folder} holds no run of `sovits train`, neither run.json nor .hydra; give outputs/train/DATE_TIME, say.")
         for run in below:
-            found.setdefault(run.resolve(), _name(run, folder, len(folders) > 1))
+            name = _name(run, folder, len(folders) > 1)
+            found.setdefault(run.resolve(), run.as_posix() if name in found.values() else name)
         left_out += _never_started(folder, below)
     read = [read_run(run, name, include_unfinished) for run, name in found.items()]
     runs = tuple(run for run in read if isinstance(run, EvaluatedRun))

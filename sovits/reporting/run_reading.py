@@ -101,7 +101,7 @@ def read_run(folder: Path, name: str, include_unfinished: bool) -> EvaluatedRun 
     missing = [file for file in ("metrics.csv", "summary.json") if not (folder / EVALUATION / file).is_file()]
     if missing:
         remedy = f"sovits evaluate checkpoint={folder}/checkpoints/last.ckpt output={folder}/{EVALUATION}"
-        return LeftOut(name, f"{record.status}, not evaluated", f"There is no {EVALUATION}/{missing[0]}; run `{remedy}`.", overrides)
+        return LeftOut(name, "not evaluated", f"There is no {EVALUATION}/{missing[0]}; run `{remedy}`.", overrides)
     config = RunConfig.read(folder)
     clips = _read_clips(folder / EVALUATION / "metrics.csv")
     return EvaluatedRun(folder, name, record, config, _read_summary(folder), clips, _read_validation(folder, config))
@@ -110,7 +110,9 @@ def read_run(folder: Path, name: str, include_unfinished: bool) -> EvaluatedRun 
 def _unfinished(record: RunRecord) -> str:
     reached = f"at generator step {record.generator_step}"
     if record.status == RUNNING:
-        return f"It was {reached} when it last wrote (at {record.updated}): it is still running, or was killed; resume=true goes on with it."
+        return (
+            f"It was {reached} when it last wrote (at {record.updated}): it is still running, or was killed; resume=true goes on with it."
+        )
     return f"{record.reason or 'No reason is recorded'} ({reached})."
 
 

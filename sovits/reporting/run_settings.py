@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,8 @@ class Setting:
     def minutes(self) -> float | None:
         """Of speech to train on, all speakers together; None where it is not recorded."""
         seconds = [run.record.data.get("seconds") for run in self.replicates[0]]
-        return None if None in seconds else sum(float(one) for one in seconds) / 60  # type: ignore[arg-type]
+        known = [float(one) for one in seconds if one is not None]
+        return sum(known) / 60 if len(known) == len(seconds) else None
 
     @property
     def generator_steps(self) -> int:
@@ -115,9 +117,7 @@ def _parts(group: list[EvaluatedRun]) -> list[list[EvaluatedRun]]:
     if not any(run.config.speaker for run in group):
         return [group]
     ids = [(shown_value(run.config.seed), run.config.speaker, set(run.clips)) for run in group]
-    shared = any(
-        one[0] == other[0] and one[1] != other[1] and one[2] & other[2] for at, one in enumerate(ids) for other in ids[at + 1 :]
-    )
+    shared = any(one[0] == other[0] and one[1] != other[1] and one[2] & other[2] for at, one in enumerate(ids) for other in ids[at + 1 :])
     if not shared:
         return [group]
     apart: dict[str | None, list[EvaluatedRun]] = defaultdict(list)
@@ -148,8 +148,10 @@ def _equal(first: EvaluatedRun, second: EvaluatedRun) -> bool:
         return False
     # How fast a machine was that day is no matter of the model.
     names = {name for clip in first.clips.values() for name in clip.figures if "real_time" not in name}
-    pairs = [(first.clips[id_].figures.get(name, np.nan), second.clips[id_].figures.get(name, np.nan)) for id_ in first.clips for name in names]
-    return bool(pairs) and np.array_equal(*np.array(pairs).T, equal_nan=True)
+    one, other = (
+        np.array([[run.clips[id_].figures.get(name, np.nan) for name in names] for id_ in first.clips]) for run in (first, second)
+    )
+    return bool(names) and np.array_equal(one, other, equal_nan=True)
 
 
 def _told(replicates: Sequence[Sequence[EvaluatedRun]], key: str) -> Any:
@@ -166,10 +168,9 @@ def _labels(chosen: Sequence[Mapping[str, Any]], differing: Sequence[Mapping[str
     keys = [key for key in chosen[0] if len({repr(one[key]) for one in chosen}) > 1]
     named = [{key: one[key] for key in keys} for one in chosen]
     for key in differing[0]:
-        if len({repr(one) for one in named}) == len(named):
-            break
-        if key not in named[0]:
-            named = [{**one, key: values[key]} for one, values in zip(named, differing, strict=True)]
+        longer = [{**one, key: values[key]} for one, values in zip(named, differing, strict=True)]
+        if len({repr(one) for one in longer}) > len({repr(one) for one in named}):
+            named = longer
     labels = [", ".join(f"{key}={shown_value(value)}" for key, value in one.items()) or "as composed" for one in named]
     return [label if labels.count(label) == 1 else f"{label} ({labels[:at].count(label) + 1})" for at, label in enumerate(labels)]
 
@@ -190,7 +191,8 @@ def require_comparable(settings: Sequence[Setting], common_sentences: bool) -> t
     """
     runs = [run for setting in settings for run in setting.runs]
     for run in runs[1:]:
-        _require_same_test(runs[0], run)
+        _require_same_conditions(runs[0], run)
+    _require_same_sentences(runs)
     first = settings[0].clips
     ids = list(first)
     for setting in settings[1:]:
@@ -207,28 +209,41 @@ def require_comparable(settings: Sequence[Setting], common_sentences: bool) -> t
     return tuple(ids)
 
 
-def _require_same_test(first: EvaluatedRun, other: EvaluatedRun) -> None:
+def _require_same_conditions(first: EvaluatedRun, other: EvaluatedRun) -> None:
     pair = f"{first.name} and {other.name} cannot be compared"
     splits = [str(run.summary.get("split")) for run in (first, other)]
     if splits[0] != splits[1]:
         raise SovitsError(f"{pair}: one was judged on the split {splits[0]}, the other on {splits[1]}; evaluate both on one split.")
     roots = [str(run.summary.get("prepared set")) for run in (first, other)]
     prints = [run.record.data.get("fingerprint") for run in (first, other)]
-    if roots[0] != roots[1] and (None in prints or prints[0] != prints[1]):
-        raise SovitsError(f"{pair}: they were judged on two prepared sets, {roots[0]} and {roots[1]}; evaluate both on one with data.root=.")
-    for name in first.summary["judges"].keys() & other.summary["judges"].keys():
+    # A path may be written relative or in full; the same content in another place is the same set.
+    same_place = Path(roots[0]).expanduser().resolve() == Path(roots[1]).expanduser().resolve()
+    if not same_place and (None in prints or prints[0] != prints[1]):
+        raise SovitsError(
+            f"{pair}: they were judged on two prepared sets, {roots[0]} and {roots[1]}; evaluate both on one with data.root=."
+        )
+    for name in [name for name in first.summary["judges"] if name in other.summary["judges"]]:
         different = _differences(first.summary["judges"][name], other.summary["judges"][name], name)
         if different:
             raise SovitsError(f"{pair}: the judge's {different}; evaluate both with the same judges.")
-    for id_ in first.clips.keys() & other.clips.keys():
-        one, two = first.clips[id_], other.clips[id_]
-        if one.text != two.text or one.speaker != two.speaker:
-            raise SovitsError(f"{pair}: the test sentence {id_} is '{one.text}' in one and '{two.text}' in the other; evaluate both on one set.")
-        # Recordings are cut to whole frames: hop lengths may differ, recordings may not.
-        if abs(one.seconds - two.seconds) > 0.1:
-            raise SovitsError(
-                f"{pair}: the recording of {id_} lasts {one.seconds:.2f} s in one and {two.seconds:.2f} s in the other; evaluate both on one set."
-            )
+
+
+def _require_same_sentences(runs: Sequence[EvaluatedRun]) -> None:
+    known: dict[str, EvaluatedRun] = {}
+    for run in runs:
+        for id_, two in run.clips.items():
+            first = known.setdefault(id_, run)
+            one, pair = first.clips[id_], f"{first.name} and {run.name} cannot be compared"
+            if one.text != two.text or one.speaker != two.speaker:
+                raise SovitsError(
+                    f"{pair}: the test sentence {id_} is '{one.text}' in one and '{two.text}' in the other; evaluate both on one set."
+                )
+            # Recordings are cut to whole frames: hop lengths may differ, recordings may not.
+            if abs(one.seconds - two.seconds) > 0.1:
+                raise SovitsError(
+                    f"{pair}: the recording of {id_} lasts {one.seconds:.2f} s in one and {two.seconds:.2f} s in the other; evaluate both on "
+                    "one set."
+                )
 
 
 def _differences(first: Any, second: Any, path: str) -> str | None:
@@ -249,8 +264,8 @@ def _other_sentences(first: Setting, other: Setting) -> str:
         if ids
     )
     return (
-        f"{first.label} ({first.runs[0].name}) and {other.label} ({other.runs[0].name}) were judged on different test sentences: {told}; evaluate "
-        "them on the same ones, or give common_sentences=true to compare on those that all have."
+        f"{first.label} ({first.runs[0].name}) and {other.label} ({other.runs[0].name}) were judged on different test sentences: {told}; "
+        "evaluate them on the same ones, or give common_sentences=true to compare on those that all have."
     )
 
 
@@ -260,6 +275,6 @@ def _require_whole_replicates(setting: Setting, ids: Sequence[str], common_sente
         missing = [id_ for id_ in ids if id_ not in spoken]
         if missing and not common_sentences:
             raise SovitsError(
-                f"{setting.label}, seed {seed} ({', '.join(run.name for run in replicate)}), was not judged on {len(missing)} test sentences that "
-                f"its other seeds have ({', '.join(missing[:3])}); evaluate it on all, or give common_sentences=true."
+                f"{setting.label}, seed {seed} ({', '.join(run.name for run in replicate)}), was not judged on {len(missing)} test "
+                f"sentences that its other seeds have ({', '.join(missing[:3])}); evaluate it on all, or give common_sentences=true."
             )

@@ -15,7 +15,7 @@ NOT_REPEATED = re.compile(
     r"resume|reproduces?|reproduce_anyway|sweep|launcher|paths\.run|logger\.wandb\.(id|resume|version)|hydra[./].*|hydra", re.ASCII
 )
 """What belongs to one run and not to what it found out: where it lay, where it went on, how it was sent to a cluster."""
-PLACES = re.compile(r"warm_start|[\w.]+\.(root|folder|cache_folder|source|checkpoint)", re.ASCII)
+PLACES = re.compile(r"warm_start|checkpoint|[\w.]+\.(root|rehearsal_root|folder|cache_folder|source|checkpoint)", re.ASCII)
 """Keys whose value may be a file or a folder."""
 FOLDERS = ("hydra.run.dir", "paths.run")
 
@@ -48,7 +48,7 @@ def expand_reproduce(arguments: Sequence[str]) -> list[str]:
         arguments: behind the verb. Those beside ``reproduce=`` win over the run's own.
 
     Returns:
-        the arguments unchanged where none is ``reproduce=``; otherwise complete overrides that end with ``reproduces=RUN``.
+        the arguments unchanged where none is ``reproduce=``; otherwise with complete overrides that end with ``reproduces=RUN``.
 
     Raises:
         SovitsError: no run there, a damaged record, one that no command line started, or a command that would write into it.
@@ -59,12 +59,27 @@ def expand_reproduce(arguments: Sequence[str]) -> list[str]:
     if len(asked) > 1:
         raise SovitsError(f"{' and '.join(asked)} name {len(asked)} runs; reproduce one at a time.")
     run = _run_folder(asked[0])
-    given = [argument for argument in arguments if argument != asked[0]]
+    begin, end = _stretch(arguments, arguments.index(asked[0]))
+    given = [argument for argument in arguments[begin:end] if argument != asked[0]]
     _refuse_its_folder(run, given)
     record = RunRecord.load(run)
     if not record.overrides and not (run / ".hydra").is_dir():
         raise SovitsError(f"{run} was not started by `sovits train` on a command line, so its {FILE_NAME} has no overrides to repeat.")
-    return [*_merged(repeated_overrides(record), given), f"reproduces={run}"]
+    return [*arguments[:begin], *_merged(repeated_overrides(record), given), f"reproduces={run}", *arguments[end:]]
+
+
+def _stretch(arguments: Sequence[str], place: int) -> tuple[int, int]:
+    """Begin and end of the overrides around ``place``: Hydra reads only one stretch of them between its flags."""
+    begin = end = place
+    while begin and _is_override(arguments[begin - 1]):
+        begin -= 1
+    while end < len(arguments) and (end == place or _is_override(arguments[end])):
+        end += 1
+    return begin, end
+
+
+def _is_override(argument: str) -> bool:
+    return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
 
 
 def repeated_overrides(record: RunRecord) -> list[str]:
@@ -107,15 +122,12 @@ def _refuse_its_folder(run: Path, given: Sequence[str]) -> None:
 def _merged(repeated: Sequence[str], given: Sequence[str]) -> list[str]:
     """``given`` in place of the repeated ones of the same key."""
     own = {override.key: override for override in map(Override.of, repeated)}
-    replaced = {Override.of(argument).key for argument in given if not argument.startswith("-")}
+    mine = [Override.of(argument) for argument in given]
+    replaced = {override.key for override in mine}
     result = [text for text in repeated if Override.of(text).key not in replaced]
-    for argument in given:
-        override = Override.of(argument)
+    for override in mine:
         earlier = own.get(override.key)
         # A key that the first command had to add is no more known to the second.
-        if earlier and earlier.sign.startswith("+") and not override.sign and not argument.startswith("-"):
-            override = Override(earlier.sign, override.key, override.value)
-            result.append(str(override))
-        else:
-            result.append(argument)
+        added = earlier is not None and earlier.sign.startswith("+") and not override.sign
+        result.append(str(Override(earlier.sign, override.key, override.value) if earlier and added else override))
     return result

@@ -17,10 +17,10 @@ from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
 from sovits.modules.added_voice import AddedVoice
 from sovits.modules.speaker_table import SpeakerTable
-from sovits.modules.synthesizer import Synthesizer
+from sovits.modules.synthesizer import Synthesizer, SynthesizerOutput
 from sovits.training.callbacks.validation import read_clip
 from sovits.training.lightning_module import VoiceTraining
-from sovits.training.low_rank import add_low_rank, merge_low_rank
+from sovits.training.low_rank import add_low_rank, merged_state
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +127,10 @@ class VoiceAddition(VoiceTraining):
         self.synthesizer.speaker_encoder = AddedVoice(own, self.speakers.index(name), start)
         self.train(self.training)
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Speakers by their numbers in the model instead of in the set; clips of the old ones may come from another set."""
+    def _forward(self, batch: Batch) -> tuple[SynthesizerOutput, Tensor]:
+        # Speakers by their numbers in the model, not in the set: clips of the old ones may come from another.
         numbers = [self.speakers.index(clip.split("/")[0]) for clip in batch.ids]
-        return replace(batch, speakers=torch.tensor(numbers, device=batch.speakers.device))
+        return super()._forward(replace(batch, speakers=torch.tensor(numbers, device=batch.speakers.device)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -157,10 +157,11 @@ class VoiceAddition(VoiceTraining):
         with torch.inference_mode(False), torch.no_grad():
             twin = copy.deepcopy(self.synthesizer)
             twin.load_state_dict({name.removeprefix(PREFIX): value for name, value in learned.items() if name.startswith(PREFIX)})
-            merge_low_rank(twin)
-            twin.speaker_encoder = with_voice(twin.speaker_encoder)  # type: ignore[assignment, arg-type]
-            plain = {f"{PREFIX}{name}": value for name, value in twin.state_dict().items()}
-        return {**plain, **{name: value for name, value in learned.items() if not name.startswith(PREFIX)}}
+            voices = own_state(twin.speaker_encoder)  # type: ignore[arg-type]
+            plain = {name: value for name, value in merged_state(twin).items() if not name.startswith("speaker_encoder.")}
+            plain |= {f"speaker_encoder.{name}": value for name, value in voices.items()}
+        others = {name: value for name, value in learned.items() if not name.startswith(PREFIX)}
+        return {**{f"{PREFIX}{name}": value for name, value in plain.items()}, **others}
 
     def _plain_config(self) -> dict[str, Any]:
         config = copy.deepcopy(self.carried_config)
@@ -171,17 +172,18 @@ class VoiceAddition(VoiceTraining):
         return config
 
 
-def with_voice(added: AddedVoice) -> nn.Module:
-    """The model's own way to voices with the new one in it, where that is a table; an encoder has no place for it, the bank has."""
+def own_state(added: AddedVoice) -> dict[str, Tensor]:
+    """The state of the model's own way to voices, with the new one in it where that is a table: an encoder has no place for it."""
     own = added.own
+    assert isinstance(own, nn.Module)
+    state = dict(own.state_dict())
     if isinstance(own, SpeakerTable):
-        rows = own.table.weight.detach()
+        rows = state["table.weight"]
         table = rows.new_zeros(max(len(rows), added.number + 1), rows.shape[1])
         table[: len(rows)] = rows
-        table[added.number] = F.normalize(added.vector.detach(), dim=0)
-        own.table = nn.Embedding.from_pretrained(table, freeze=False)
-    assert isinstance(own, nn.Module)
-    return own
+        table[added.number] = F.normalize(added.vector, dim=0)
+        state["table.weight"] = table
+    return state
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a model's old speakers lost when it was changed, and what a new one gained: the same sentences, judges and seeds before and after."""
+"""What the old speakers of a model lost when it changed, and the new one gained: the same sentences, judges and seeds."""
 
 from __future__ import annotations
 
@@ -155,18 +155,10 @@ def write_changes(changes: Sequence[Change], figures: Sequence[Figure], path: Pa
         writer = csv.writer(file)
         writer.writerow(["speaker", "is", "clips", *(f"{figure.name}_{ending}" for figure in figures for ending in endings)])
         for change in with_mean(changes):
-            cells = [
-                value
-                for figure in figures
-                for value in (
-                    change.before.get(figure.name),
-                    change.after.get(figure.name),
-                    change.of(figure.name),
-                    change.real.get(figure.name),
-                )
-            ]
+            kinds = [[one.get(f.name, math.nan) for f in figures] for one in (change.before, change.after, change.real)]
+            cells = [v for old, new, real in zip(*kinds, strict=True) for v in (old, new, new - old, real)]
             kind = "new" if change.is_new else "old"
-            writer.writerow([change.speaker, kind, change.clips, *("" if v is None or math.isnan(v) else f"{v:.6g}" for v in cells)])
+            writer.writerow([change.speaker, kind, change.clips, *("" if math.isnan(value) else f"{value:.6g}" for value in cells)])
     return path
 
 

@@ -60,18 +60,27 @@ def add_low_rank(module: nn.Module, rank: int, alpha: float) -> int:
 
 
 @torch.no_grad()
-def merge_low_rank(module: nn.Module) -> nn.Module:
-    """Adds every update below ``module`` to the weight it belongs to, in place; names and shapes are then those of before."""
-    for layer in [part for part in module.modules() if _has_update(part)]:
-        merged = layer.weight.clone()
+def merged_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state of ``module`` with every update added to the weight it belongs to; names and shapes are those of before.
+
+    Nothing is taken off ``module`` itself: its copies, averages among them, share with it the classes that a parametrization changes.
+    """
+    state = dict(module.state_dict())
+    for name, layer in module.named_modules():
+        if not _has_update(layer):
+            continue
         steps = layer.parametrizations["weight"]
-        if len(steps) == 1:
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+        prefix, last = f"{name}.parametrizations.weight", len(steps) - 1
+        for key in [key for key in state if key.startswith(f"{prefix}.{last}.")]:
+            del state[key]
+        if last == 0:
+            del state[f"{prefix}.original"]
+            state[f"{name}.weight"] = layer.weight
         else:
             # What is below, weight norm, finds its own values of the merged weight.
-            del steps[len(steps) - 1]
-            layer.weight = merged
-    return module
+            for number, value in enumerate(steps[0].right_inverse(layer.weight)):
+                state[f"{prefix}.original{number}"] = value
+    return state
 
 
 def _has_update(layer: nn.Module) -> bool:

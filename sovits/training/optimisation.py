@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+from sovits.ranks import n_ranks
+
+log = logging.getLogger(__name__)
 
 
 class WarmUpCosine(LambdaLR):
@@ -68,35 +74,60 @@ class WarmEma(WeightAveraging):
 
 
 class RandomState(Callback):
-    """Carries the random generators of this process in the checkpoint, and puts them back when training resumes."""
+    """Carries the random generators of every process in the checkpoint, and puts them back when training resumes."""
 
     def __init__(self) -> None:
-        self._restored: dict[str, Any] | None = None
+        self._restored: list[dict[str, Any]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        version, internal, gauss = random.getstate()
-        numpy_state = np.random.get_state(legacy=False)
-        return {
-            "python": [version, list(internal), gauss],
-            "numpy_key": numpy_state["state"]["key"].tolist(),
-            "numpy_position": int(numpy_state["state"]["pos"]),
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        }
+        """Of all ranks: only the first one's checkpoint is written. Every rank must call it."""
+        own = generator_states()
+        if n_ranks() == 1:
+            return {"ranks": [own]}
+        every: list[Any] = [None] * n_ranks()
+        dist.all_gather_object(every, own)
+        return {"ranks": every}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._restored = state_dict
+        self._restored = state_dict["ranks"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Last moment before the first batch: what set-up drew does not count."""
-        if self._restored is None:
+        states, self._restored = self._restored, []
+        if not states:
             return
-        state, self._restored = self._restored, None
-        version, internal, gauss = state["python"]
-        random.setstate((version, tuple(internal), gauss))
-        legacy_gauss = {"has_gauss": 0, "gauss": 0.0}
-        key = np.array(state["numpy_key"], dtype=np.uint32)
-        np.random.set_state({"bit_generator": "MT19937", "state": {"key": key, "pos": state["numpy_position"]}, **legacy_gauss})
-        torch.set_rng_state(state["torch"].cpu())
-        if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([generator.cpu() for generator in state["cuda"]])
+        if len(states) != trainer.world_size:
+            log.warning(
+                "The run being resumed had %d processes, this one has %d: its random numbers begin anew from the seed.",
+                len(states),
+                trainer.world_size,
+            )
+            return
+        restore_generators(states[trainer.global_rank])
+
+
+def generator_states() -> dict[str, Any]:
+    """The states of this process's global random generators, as plain values and tensors."""
+    version, internal, gauss = random.getstate()
+    numpy_state = np.random.get_state(legacy=False)
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy_key": numpy_state["state"]["key"].tolist(),
+        "numpy_position": int(numpy_state["state"]["pos"]),
+        "numpy_gauss": [int(numpy_state["has_gauss"]), float(numpy_state["gauss"])],
+        "torch": torch.get_rng_state(),
+        "cuda": [generator.cpu() for generator in torch.cuda.get_rng_state_all()] if torch.cuda.is_available() else [],
+    }
+
+
+def restore_generators(state: dict[str, Any]) -> None:
+    """Undoes :func:`generator_states`; those of GPUs only where there are as many."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    has_gauss, numpy_gauss = state["numpy_gauss"]
+    key = np.array(state["numpy_key"], dtype=np.uint32)
+    inner = {"key": key, "pos": state["numpy_position"]}
+    np.random.set_state({"bit_generator": "MT19937", "state": inner, "has_gauss": has_gauss, "gauss": numpy_gauss})
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([generator.cpu() for generator in state["cuda"]])

@@ -3,76 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from sovits.data.batch import Batch
+from torch.utils.data import BatchSampler, Dataset
+
 from sovits.data.datamodule import SpeechDataModule
+from sovits.data.dataset import ClipDataset, Item, collate
 from sovits.data.loader import ResumableLoader
-from sovits.data.sampler import FrameBudgetBatchSampler
+from sovits.data.sampler import Draw, FrameBudgetBatchSampler
 from sovits.errors import SovitsError
 
 
-class RehearsalLoader:
-    """The batches of one loader with a share of another's among them, always in the same places; a run can stop and resume at any of them.
+class JoinedClips(Dataset[Item]):
+    """The clips of two data sets, those of ``old`` numbered on from those of ``new``."""
 
-    An epoch is one of the new speaker's, and ends with one of its batches. The old speakers' epochs go on from one of these to the next.
+    def __init__(self, new: ClipDataset, old: ClipDataset) -> None:
+        self.new, self.old = new, old
+
+    def __len__(self) -> int:
+        return len(self.new) + len(self.old)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        place = draw.clip - len(self.new)
+        return self.new[draw] if place < 0 else self.old[draw._replace(clip=place)]
+
+
+class RehearsalBatchSampler(BatchSampler):
+    """The batches of one sampler with a share of another's evenly among them; the last of an epoch is always new.
+
+    An epoch is one of the new speaker's. The old speakers' epochs go on from one of these to the next.
 
     Args:
         new: of the new speaker.
         old: of the old ones.
-        share: of all batches that are ``old``'s, below 1.
+        share: of all batches that are ``old``'s, from 0 to below 1.
+        offset: added to the numbers of ``old``'s clips.
     """
 
-    def __init__(self, new: ResumableLoader, old: ResumableLoader, share: float) -> None:
-        self.new, self.old = new, old
-        self.length = round(len(new) / (1 - share))
-        self._given = 0
-        self._resumed = False
-        self._rehearsed: Iterator[Batch] | None = None
-
-    @property
-    def batch_sampler(self) -> FrameBudgetBatchSampler:
-        """That of the new speaker: Lightning tells it the epoch."""
-        return self.new.batch_sampler
+    def __init__(self, new: FrameBudgetBatchSampler, old: FrameBudgetBatchSampler, share: float, offset: int) -> None:
+        self.new, self.old, self.offset = new, old, offset
+        self._length = round(len(new) / (1 - share))
+        self.start = 0
+        super().__init__(new.sampler, batch_size=new.max_clips, drop_last=False)
 
     def __len__(self) -> int:
-        return self.length
+        return self._length
 
-    def __iter__(self) -> Iterator[Batch]:
-        if not self._resumed or self._given >= self.length:
-            self._given = 0
-        self._resumed = False
-        fresh = iter(self.new)
-        while self._given < self.length:
-            batch = self._rehearsal() if self._is_old(self._given) else next(fresh)
-            self._given += 1
-            yield batch
+    @property
+    def rehearsals(self) -> int:
+        """Old speakers' batches of an epoch."""
+        return self._length - len(self.new)
+
+    def fingerprint(self) -> str:
+        """See :class:`FrameBudgetBatchSampler`."""
+        return f"{self.new.fingerprint()}-{self.old.fingerprint()}-{self._length}"
+
+    def __iter__(self) -> Iterator[list[Draw]]:  # type: ignore[override]
+        epoch = self.new.sampler.epoch
+        new, old = iter(_own_batches(self.new, epoch)), self._rehearsals(epoch)
+        batches = [next(old) if self._is_old(place) else next(new) for place in range(self._length)]
+        yield from batches[self.start :]
 
     def _is_old(self, place: int) -> bool:
-        """Whether the batch at this place of an epoch is a rehearsal: evenly among the others, and never the last."""
-        rehearsals = self.length - len(self.new)
-        return -(-(place + 1) * rehearsals // self.length) > -(-place * rehearsals // self.length)
+        return _ceiling((place + 1) * self.rehearsals, self._length) > _ceiling(place * self.rehearsals, self._length)
 
-    def _rehearsal(self) -> Batch:
-        if self._rehearsed is None:
-            self._rehearsed = iter(self.old)
-        batch = next(self._rehearsed, None)
-        if batch is None:
-            sampler = self.old.batch_sampler.sampler
-            sampler.set_epoch(sampler.epoch + 1)
-            self._rehearsed = iter(self.old)
-            batch = next(self._rehearsed)
-        return batch
+    def _rehearsals(self, epoch: int) -> Iterator[list[Draw]]:
+        planned: dict[int, list[list[Draw]]] = {}
+        for number in range(epoch * self.rehearsals, (epoch + 1) * self.rehearsals):
+            own_epoch, place = divmod(number, len(self.old))
+            if own_epoch not in planned:
+                planned[own_epoch] = _own_batches(self.old, own_epoch)
+            yield [draw._replace(clip=draw.clip + self.offset) for draw in planned[own_epoch][place]]
 
-    def state_dict(self) -> dict[str, Any]:
-        """What comes next of both."""
-        return {"new": self.new.state_dict(), "old": self.old.state_dict(), "given": self._given}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Undoes :meth:`state_dict`."""
-        self.new.load_state_dict(state["new"])
-        self.old.load_state_dict(state["old"])
-        self._given, self._resumed, self._rehearsed = state["given"], True, None
+def _own_batches(sampler: FrameBudgetBatchSampler, epoch: int) -> list[list[Draw]]:
+    """Those of this rank."""
+    return sampler.plan(epoch)[sampler.rank :: sampler.world_size]
+
+
+def _ceiling(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
 
 
 class RehearsingData(SpeechDataModule):
@@ -103,4 +112,12 @@ class RehearsingData(SpeechDataModule):
         if self._old is None:
             return new
         self._old.trainer = self.trainer
-        return RehearsalLoader(new, self._old.train_dataloader(), self._share)  # type: ignore[return-value]
+        old = self._old.train_dataloader()
+        batches = RehearsalBatchSampler(new.batch_sampler, old.batch_sampler, self._share, offset=len(new.dataset))  # type: ignore[arg-type]
+        return ResumableLoader(
+            JoinedClips(new.dataset, old.dataset),  # type: ignore[arg-type]
+            batches,  # type: ignore[arg-type]
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
+        )

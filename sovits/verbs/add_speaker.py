@@ -51,6 +51,8 @@ class Addition:
         """
         if config.addition is None:
             return None
+        if "checkpoint" not in config:
+            raise SovitsError("The group `addition` is a part of experiment=add_speaker; give that too.")
         base = _checked_base(config)
         name = _checked_name(config, base)
         given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
@@ -88,7 +90,8 @@ class Addition:
         speakers = [speaker for speaker in self.base.speakers if speaker in known and speaker != self.name]
         if not speakers:
             raise SovitsError(
-                f"addition.rehearsal={share}: {root} has none of the old speakers {', '.join(self.base.speakers)}; give their set."
+                f"addition.rehearsal={share}: {root} has none of {', '.join(self.base.speakers)}; give their set with "
+                "addition.rehearsal_root=DIR."
             )
         settings = {"_target_": "sovits.data.datamodule.SpeechDataModule", "root": str(root), "speaker": None, "single_speaker": False}
         old: SpeechDataModule = instantiate(self.config.data, **settings, speakers=speakers)

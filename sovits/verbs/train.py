@@ -25,6 +25,7 @@ from sovits.text import SemanticTokenizer
 from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import wandb_id
 from sovits.training.parts import part_name
+from sovits.training.resuming import finished_checkpoint, load_finished, named_losses, resume_from
 from sovits.training.warm_start import warm_start
 from sovits.verbs.add_speaker import Addition
 from sovits.verbs.budgeting import keep_within_budget
@@ -41,16 +42,21 @@ def train(config: DictConfig) -> Path:
     Raises:
         SovitsError: a mistake in the configuration or the prepared set, before the first step.
     """
+    if config.resume is True and (finished := finished_checkpoint(Path(config.paths.run), config.training.steps)):
+        log.info("resume=true: %s is finished already; nothing is left to do.", config.paths.run)
+        return finished
     reproduction = Reproduction.of(config)
+    # Before the record is touched: a folder that may not be used stays as it is.
+    resume = resume_from(config.resume, Path(config.paths.run))
     with recorded_run(Path(config.paths.run), config.reproduces) as record:
-        checkpoint = _train(config, record, reproduction)
+        checkpoint = _train(config, record, reproduction, resume)
     if reproduction is not None and record.finished and first_process():
         reproduction.conclude()
     return checkpoint
 
 
-def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | None) -> Path:
-    resume = _existing(config.resume)
+def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | None, resume: Path | None) -> Path:
+    run = Path(config.paths.run)
     _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     addition = Addition.asked_for(config)
@@ -66,7 +72,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
         reproduction.begin(record.record)
     timekeepers = keep_within_budget(config, data)
     training = build_training(config, data.speakers)
-    _warm_start(config, training)
+    if resume is None or config.resume is not True:
+        _warm_start(config, training)
     if addition is not None:
         addition.begin(training, data)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
@@ -83,22 +90,24 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
         val_check_interval=_batches(config.trainer.val_check_interval, training),
         _convert_="all",
     )
-    checkpoint = Path(config.paths.run) / "checkpoints" / "last.ckpt"
+    checkpoint = run / "checkpoints" / "last.ckpt"
     try:
-        if training.steps:
-            trainer.fit(training, data, ckpt_path=resume, weights_only=True)
-        else:
-            # An untrained model is a figure's point of departure.
-            trainer.validate(training, data, verbose=False)
-            trainer.save_checkpoint(checkpoint)
+        with named_losses(run):
+            if not training.steps:
+                # An untrained model is a figure's point of departure.
+                trainer.validate(training, data, verbose=False)
+                trainer.save_checkpoint(checkpoint)
+            elif not (config.resume is True and resume and load_finished(resume, training)):
+                trainer.fit(training, data, ckpt_path=resume, weights_only=True)
     finally:
         record.note(generator_step=training.generator_step)
     if trainer.is_global_zero:
-        _keep(training, Path(config.paths.run))
-        _evaluate(config, data, checkpoint)
+        with named_losses(run):
+            _keep(training, run)
+            _evaluate(config, data, checkpoint)
         if addition is not None:
             addition.conclude(checkpoint, data)
-        _tell(config, training, checkpoint)
+        _tell(config, training, checkpoint, data.speakers)
     return checkpoint
 
 
@@ -124,7 +133,8 @@ def _warm_start(config: DictConfig, training: VoiceTraining) -> None:
     """Takes what fits from ``config.warm_start``, and says what that was."""
     if config.warm_start is None:
         return
-    if config.resume is not None:
+    # With resume=true the same command starts warm and goes on later.
+    if config.resume not in (None, False, True):
         raise SovitsError(f"resume={config.resume} and warm_start={config.warm_start} both give the weights to start from; choose one.")
     checkpoint = Checkpoint.read(config.warm_start)
     parts = None if config.warm_start_parts is None else [part_name(training, name) for name in config.warm_start_parts]
@@ -141,12 +151,6 @@ def _sizes(training: VoiceTraining) -> str:
     """``decoder 3.8, flow 1.9, ...``."""
     parts = [*training.synthesizer.named_children(), ("discriminators", training.discriminators)]
     return ", ".join(f"{name} {sum(weight.numel() for weight in part.parameters()) / 1e6:.1f}" for name, part in parts)
-
-
-def _existing(resume: str | None) -> str | None:
-    if resume is not None and not Path(resume).is_file():
-        raise SovitsError(f"resume={resume} is not a file; give a checkpoint such as outputs/train/.../checkpoints/last.ckpt.")
-    return resume
 
 
 def _check_accelerator(accelerator: str) -> None:
@@ -166,7 +170,7 @@ def _keep(training: VoiceTraining, run: Path) -> None:
 
 def _evaluate(config: DictConfig, data: SpeechDataModule, checkpoint: Path) -> None:
     """Takes the figures of the run's held-out sentences, into ``evaluation/``, from what the run saved."""
-    if config.evaluation is None:
+    if config.evaluation.split is None:
         return
     split = config.evaluation.split
     if not data.utterances(split):
@@ -186,13 +190,13 @@ def _evaluate(config: DictConfig, data: SpeechDataModule, checkpoint: Path) -> N
     evaluate(OmegaConf.create(settings))
 
 
-def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path) -> None:
+def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path, speakers: list[str]) -> None:
     run = Path(config.paths.run)
-    log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(training.speakers))
+    log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(speakers))
     log.info("Checkpoint:        %s", checkpoint)
     log.info("Voices:            %s", run / "speakers")
     log.info("Samples, pictures: %s", run / "samples")
     if (run / "evaluation" / "index.html").is_file():
         log.info("Held-out test set: %s  (listen and compare; figures beside it)", run / "evaluation" / "index.html")
     log.info("Figures:           %s, %s  (also TensorBoard and W&B beside them)", run / "csv", run / "losses.png")
-    log.info("Hear it:           sovits synthesize checkpoint=%s speaker=%s text='...'", checkpoint, training.speakers[0])
+    log.info("Hear it:           sovits synthesize checkpoint=%s speaker=%s text='...'", checkpoint, speakers[0])

@@ -36,7 +36,7 @@ class Planted:
     """
 
     overrides: Sequence[str] = ()
-    figure: Callable[[str, int], float | None] = lambda name, clip: 1.0 + 0.1 * clip
+    figure: Callable[[str, int], float | None] = lambda _, clip: 1.0 + 0.1 * clip
     figures: Sequence[str] = tuple(FIGURES)
     speakers: Mapping[str, int] = field(default_factory=lambda: {"ana": 3, "bo x": 2})
     status: str = FINISHED
@@ -46,6 +46,7 @@ class Planted:
     data: Mapping[str, Any] = field(default_factory=lambda: {"root": "outputs/prepared/set", "fingerprint": "f1"})
     summary: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=lambda: {"decoder": "frame_rate"})
+    texts: Sequence[str] = TEXTS
     evaluated: bool = True
     sound: bool = True
 
@@ -54,9 +55,9 @@ class Planted:
         self._write_config(run)
         data = {**self.data, "clips": 40, "seconds": 60 * self.minutes}
         times = {"started": "2026-11-22T10:00:00+00:00", "updated": "2026-11-22T10:10:00+00:00"}
-        RunRecord(
-            self.status, self.reason, **times, attempts=1, overrides=list(self.overrides), generator_step=self.steps, data=data
-        ).save(run)
+        RunRecord(self.status, self.reason, **times, attempts=1, overrides=list(self.overrides), generator_step=self.steps, data=data).save(
+            run
+        )
         self._write_curves(run)
         if self.evaluated:
             self._write_evaluation(run / "evaluation")
@@ -100,7 +101,7 @@ class Planted:
         for speaker, count in self.speakers.items():
             for clip in range(count):
                 row: dict[str, Any] = {"id": f"{speaker}/{clip}", "speaker": speaker, "zero_shot": False, "language": "en"}
-                row |= {"text": TEXTS[number % len(TEXTS)], "seconds": 0.1, "seconds_synthesis": 0.1, "real_time_factor": 0.5}
+                row |= {"text": self.texts[(len(speaker) + clip) % len(self.texts)], "seconds": 0.1, "seconds_synthesis": 0.1, "real_time_factor": 0.5}
                 for name in self.figures:
                     for ending in ("", "_real", "_reconstruction") if name != "mel" else ("", "_reconstruction"):
                         value = self.figure(name + ending, number)

@@ -50,9 +50,8 @@ def test_the_last_figure_of_each_column_counts(tmp_path: Path) -> None:
     (tmp_path / "csv" / "metrics.csv").write_text(header + "0,0,9,,\n0,1,,3.5,2\n0,2,8,,\n0,3,,3.25,\n")
     (tmp_path / "csv" / "resumed_1" / "metrics.csv").write_text(header + "0,5,,1.0000000001,\n")
     (tmp_path / "evaluation").mkdir()
-    (tmp_path / "evaluation" / "metrics.csv").write_text(
-        'id,speaker,zero_shot,language,text,seconds,real_time_factor,mos,wer\nana/1,ana,False,en,"Hi, there",1.5,0.31,3.2,\n', encoding="utf-8"
-    )
+    heard = 'id,speaker,zero_shot,language,text,seconds,real_time_factor,mos,wer\nana/1,ana,False,en,"Hi, there",1.5,0.31,3.2,\n'
+    (tmp_path / "evaluation" / "metrics.csv").write_text(heard, encoding="utf-8")
     assert final_figures(tmp_path) == {"val/mel": "1.0000000001", "val/kl": "2", "ana/1 seconds": "1.5", "ana/1 mos": "3.2"}
     assert final_figures(tmp_path / "nothing") == {}
 
@@ -73,7 +72,8 @@ def test_figures_are_compared_to_the_last_digit() -> None:
 def test_weights_are_compared_bit_by_bit(tmp_path: Path) -> None:
     first = {"a": torch.zeros(2), "b": torch.tensor([1.0, math.nan]), "c": torch.ones(3), "n": torch.tensor(4)}
     other = {"a": torch.tensor([0.0, -0.0]), "b": first["b"].clone(), "c": torch.tensor([1.0, 1.0, 1.5]), "n": torch.tensor(4)}
-    saved = {name: checkpoint(tmp_path / f"{name}.ckpt", state) for name, state in (("first", first), ("other", other), ("less", {"c": torch.ones(4)}))}
+    states = {"first": first, "other": other, "less": {"c": torch.ones(4)}}
+    saved = {name: checkpoint(tmp_path / f"{name}.ckpt", state) for name, state in states.items()}
     same = differences.weights(saved["first"], saved["first"])
     assert (same.equal, same.compared, same.largest) == (True, 4, None)
     told = differences.weights(saved["first"], saved["other"])

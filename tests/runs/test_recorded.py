@@ -82,9 +82,9 @@ def test_one_may_stop_without_an_error(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_keeps_its_start_and_counts_its_attempts(tmp_path: Path) -> None:
-    with pytest.raises(Stopped), recorded_run(tmp_path) as record:
+    with recorded_run(tmp_path) as record:
         record.note(generator_step=5, wandb_id="abc", started="2020-01-01T00:00:00+00:00")
-        raise Stopped("preempted")
+        record.stop("preempted")
     with recorded_run(tmp_path) as record:
         begun = RunRecord.load(tmp_path)
         assert (begun.status, begun.reason, begun.generator_step) == ("running", None, 5)
@@ -100,9 +100,7 @@ def test_a_resumed_run_keeps_its_start_and_counts_its_attempts(tmp_path: Path) -
         ({"NODE_RANK": "1"}, False), ({"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0"}, True), ({"SLURM_PROCID": "0"}, True), ({}, True),
     ],
 )  # fmt: skip
-def test_only_the_first_process_writes(
-    environment: dict[str, str], writes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_first_process_writes(environment: dict[str, str], writes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -115,7 +113,8 @@ def test_only_the_first_process_writes(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "damaged"), ("[]", "format 1"), ('{"format": 2}', "format 1"), ('{"format": 1, "status": "running"}', "lacks the field reason"),
+        ("{", "damaged"), ("[]", "format 1"), ('{"format": 2}', "format 1"),
+        ('{"format": 1, "status": "running"}', "lacks the field reason"),
         ('{"format": 1, "mood": "good"}', "unknown field mood"),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ def run(folder: Path, *overrides: str, directory: Path | None = None, **known: A
     return folder
 
 
-def test_other_commands_pass_unchanged(tmp_path: Path) -> None:
+def test_other_commands_pass_unchanged() -> None:
     arguments = ["experiment=few_shot", "-m", "seed=1,2", "reproduces=null", "--cfg", "job"]
     assert expand_reproduce(arguments) == arguments
 
@@ -30,7 +30,26 @@ def test_a_runs_overrides_are_given_again(tmp_path: Path) -> None:
     told = ["experiment=[few_shot,ablation/no_ema]", "~callbacks.samples", "+trainer.max_time='00:00:10:00'", "seed=3"]
     first = run(tmp_path / "first", *told)
     assert expand_reproduce([f"reproduce={first}"]) == [*told, f"reproduces={first}"]
-    assert expand_reproduce([f"reproduce='{first}'", "--cfg", "job"]) == [*told, "--cfg", "job", f"reproduces={first}"]
+    assert expand_reproduce([f"reproduce='{first}'"]) == expand_reproduce([f"reproduce={first}"])
+
+
+def test_the_overrides_stay_together_between_flags(tmp_path: Path) -> None:
+    first = run(tmp_path / "first", "seed=3", "~callbacks.samples")
+    arguments = [
+        "--config-dir",
+        "mine",
+        "-m",
+        "embedding_size=192,256",
+        "~logger.wandb",
+        f"reproduce={first}",
+        "data.speaker=a",
+        "--cfg",
+        "job",
+    ]
+    assert expand_reproduce(arguments) == [
+        "--config-dir", "mine", "-m", "seed=3", "~callbacks.samples", "embedding_size=192,256", "~logger.wandb", "data.speaker=a",
+        f"reproduces={first}", "--cfg", "job",
+    ]  # fmt: skip
 
 
 def test_what_belongs_to_one_run_alone_is_not_repeated(tmp_path: Path) -> None:
@@ -63,7 +82,7 @@ def test_relative_places_are_found_from_another_folder(tmp_path: Path, monkeypat
     (home / "old.ckpt").touch()
     told = [
         "data.root=set", "warm_start='old.ckpt'", "data.augmentation.noise.folder=noises", "data.speaker=alice",
-        "model.semantic_encoder.source=EleutherAI/gpt-neo-125M", "paths.outputs=mine",
+        "model.semantic_encoder.source=EleutherAI/gpt-neo-125M", "paths.outputs=mine", "checkpoint=old.ckpt",
     ]  # fmt: skip
     first = run(tmp_path / "first", *told, directory=home, data={"root": str(home / "set"), "fingerprint": "f"})
     monkeypatch.chdir(home)
@@ -71,7 +90,8 @@ def test_relative_places_are_found_from_another_folder(tmp_path: Path, monkeypat
     monkeypatch.chdir(away)
     assert expand_reproduce([f"reproduce={first}"]) == [
         f"warm_start={home / 'old.ckpt'}", f"data.augmentation.noise.folder={home / 'noises'}", "data.speaker=alice",
-        "model.semantic_encoder.source=EleutherAI/gpt-neo-125M", "paths.outputs=mine", f"data.root={home / 'set'}", f"reproduces={first}",
+        "model.semantic_encoder.source=EleutherAI/gpt-neo-125M", "paths.outputs=mine", f"checkpoint={home / 'old.ckpt'}",
+        f"data.root={home / 'set'}", f"reproduces={first}",
     ]  # fmt: skip
     assert f"data.root={home / 'set'}" not in expand_reproduce([f"reproduce={first}", "data.root=own"])
 

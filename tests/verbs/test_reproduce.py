@@ -149,7 +149,10 @@ def test_a_run_that_never_finished_is_repeated_but_not_compared(
     [
         (["reproduce=nowhere"], "sovits train: .*nowhere is not a run of `sovits train`"),
         (["reproduce=first", "hydra.run.dir=first"], "sovits train: .* is the folder of the run to reproduce"),
-        (["reproduce=first", "paths.run=${hydra:runtime.cwd}/first"], "sovits train: The run would write into .*first, which it reproduces"),
+        (
+            ["reproduce=first", "paths.run=${hydra:runtime.cwd}/first"],
+            "The run would write into .*first, which it reproduces",
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(arguments: list[str], message: str, first: Path, command) -> None:

@@ -72,7 +72,6 @@ def test_a_run_keeps_a_checkpoint_voices_and_figures(first: Path) -> None:
     assert torch.load(first, weights_only=True)["sovits"]["generator_step"] == 2
 
 
-@pytest.mark.xfail(strict=True, reason="Lightning 2.6 copies last.ckpt only when the best checkpoint is saved.")
 def test_the_last_checkpoint_is_of_the_last_step_though_nothing_got_better(prepared: Path, tmp_path: Path) -> None:
     still = ["training.generator_optimizer.lr=0.0", "speaker_encoder=table", "training.steps=5", "trainer.val_check_interval=2"]
     checkpoint = trained(prepared, tmp_path, *still)

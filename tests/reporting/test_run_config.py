@@ -1,0 +1,73 @@
+"""What sets runs apart: the keys that somebody chose, not those that follow them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sovits.errors import SovitsError
+from sovits.reporting.run_config import RunConfig, chosen_keys, differing_keys, shown_value
+from tests.reporting.planted_runs import Planted
+
+
+def config(folder: Path, *overrides: str, **changes: object) -> RunConfig:
+    return RunConfig.read(Planted(overrides, evaluated=False, **changes).write(folder))  # type: ignore[arg-type]
+
+
+def test_a_configuration_is_flat_and_followed(tmp_path: Path) -> None:
+    own = config(tmp_path / "a", "embedding_size=384", "seed=3")
+    assert own.resolved["embedding_size"] == own.resolved["model.channels"] == 384
+    assert own.raw["model.channels"] == "${embedding_size}"
+    assert own.resolved["paths.run"] == "${hydra:runtime.output_dir}"
+    assert (own.seed, own.resolved["data.seed"], own.speaker) == (3, 3, None)
+    assert own.choices == {"decoder": "frame_rate"}
+
+
+def test_only_what_was_chosen_differs(tmp_path: Path) -> None:
+    one = config(tmp_path / "a", "seed=1", "embedding_size=384", "paths.outputs=elsewhere", "+logger.x=1", "data.num_workers=8")
+    two = config(tmp_path / "b", "seed=2")
+    assert differing_keys([one, two], []) == ["embedding_size"]
+    assert chosen_keys([one, two], []) == ["embedding_size"]
+    assert differing_keys([one, two], ["embedding_size"]) == []
+
+
+def test_a_group_is_told_by_its_choice_and_by_what_it_holds(tmp_path: Path) -> None:
+    one = config(tmp_path / "a", "decoder=hifigan", choices={"decoder": "hifigan"})
+    two = config(tmp_path / "b")
+    assert chosen_keys([one, two], []) == ["decoder"]
+    assert set(differing_keys([one, two], [])) == {"model.decoder._target_", "model.decoder.rates"}
+
+
+def test_one_and_true_are_not_the_same(tmp_path: Path) -> None:
+    one, two = config(tmp_path / "a", "+a=true", "+b=1"), config(tmp_path / "b", "+a=1", "+b=1")
+    assert differing_keys([one, two], []) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "batches", "expected"),
+    [
+        ((), [0, 499], [1, 500]),
+        (("training.rounds.accumulate=4",), [3, 399], [1, 100]),
+        (("training.rounds.discriminator_ratio=2", "training.adversary_from=100"), [99, 101, 299], [100, 101, 200]),
+        (("training.rounds.discriminator_ratio=0.5",), [9], [10]),
+    ],
+)
+def test_batches_become_generator_steps(overrides: tuple[str, ...], batches: list[int], expected: list[int], tmp_path: Path) -> None:
+    np.testing.assert_allclose(config(tmp_path / "a", *overrides).generator_steps(np.array(batches, dtype=float)), expected)
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "null"), (True, "true"), (5e-4, "0.0005"), ([1, "a"], "[1,a]"), ("x", "x"), (192, "192")])
+def test_values_are_shown_as_commands_take_them(value: object, text: str) -> None:
+    assert shown_value(value) == text
+
+
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
+    run = Planted(evaluated=False).write(tmp_path / "a")
+    (run / ".hydra" / "config.yaml").write_text("a: [1\nb: {", encoding="utf-8")
+    with pytest.raises(SovitsError, match=r"config\.yaml is damaged"):
+        RunConfig.read(run)
+    (run / ".hydra" / "config.yaml").unlink()
+    with pytest.raises(SovitsError, match=r"There is no .*config\.yaml"):
+        RunConfig.read(run)
