@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
+from sovits.launching.multirun import in_multirun
 from sovits.overrides import quote_overrides
 from sovits.runs.finding import continue_newest
 from sovits.runs.reproduction import expand_reproduce
@@ -63,17 +65,46 @@ def main() -> None:
     if verb not in VERBS:
         raise SystemExit(f"sovits: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}.")
     sys.argv = [f"sovits {verb}", *_expanded(verb, arguments[1:])]
-    run = getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb)
+    run = _of_all_keys(getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb))
+    if verb == "train":
+        run = partial(importlib.import_module("sovits.launching.jobs").work_off, run)
     # Hydra then raises its errors instead of printing them, and they can be told in a sentence.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
         hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=verb)(_told_plainly(verb, run))()
-    except CompactHydraException as error:
+    except BaseException as error:
+        _end(verb, error)
+    _end(verb, None)
+
+
+def _end(verb: str, error: BaseException | None) -> None:
+    """Accounts for the jobs of a multirun, tells a mistake in its sentence, and raises what must be raised."""
+    complete = _multirun_told()
+    if isinstance(error, CompactHydraException):
         raise SystemExit(f"sovits {verb}: {_composition_mistake(verb, error)}") from None
+    if isinstance(error, SovitsError):
+        raise SystemExit(f"sovits {verb}: {error}") from None
+    # The error of a job is in its log.
+    if error is not None and (complete is None or not isinstance(error, Exception)):
+        raise error
+    if complete is False:
+        raise SystemExit(1)
+
+
+def _multirun_told() -> bool | None:
+    """Says how the jobs of a multirun stand, and returns whether all are done; None where there was no multirun."""
+    hooks = sys.modules.get("sovits.launching.hooks")
+    sweep = None if hooks is None else hooks.Launching.multirun
+    if sweep is None:
+        return None
+    hooks.Launching.multirun = None
+    summary = sweep.summary()
+    print(summary.told())
+    return summary.complete
 
 
 def _expanded(verb: str, arguments: list[str]) -> list[str]:
-    """What was typed, as Hydra reads it: an earlier run's command in place of its name, texts in quotes, the folder of a run to continue."""
+    """What was typed, as Hydra reads it: an earlier run's command for its name, texts in quotes, the folder of a run to continue."""
     if verb != "train":
         return quote_overrides(arguments, verb)
     try:
@@ -85,21 +116,31 @@ def _expanded(verb: str, arguments: list[str]) -> list[str]:
     return continued.arguments
 
 
+def _of_all_keys(run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """``run``, refused while a key has no value."""
+
+    def task(config: DictConfig) -> Any:
+        if missing := sorted(OmegaConf.missing_keys(config)):
+            raise SovitsError(f"{missing[0]} is not given; add {missing[0]}=VALUE.")
+        return run(config)
+
+    return task
+
+
 def _told_plainly(verb: str, run: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """``run``, with a mistake of the user's printed as its sentence instead of a traceback."""
 
     def task(config: DictConfig) -> Any:
         _hush()
-        if missing := sorted(OmegaConf.missing_keys(config)):
-            raise SystemExit(f"sovits {verb}: {missing[0]} is not given; add {missing[0]}=VALUE.")
         try:
             return run(config)
-        except SovitsError as error:
-            raise SystemExit(f"sovits {verb}: {error}") from None
-        except (InstantiationException, OmegaConfBaseException) as error:
+        except (SovitsError, InstantiationException, OmegaConfBaseException) as error:
             cause = mistake_behind(error)
             if cause is None:
                 raise
+            # An exit would end the other jobs of a multirun too.
+            if in_multirun():
+                raise cause from None
             raise SystemExit(f"sovits {verb}: {cause}") from None
 
     return task

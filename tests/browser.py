@@ -46,6 +46,11 @@ class Browser:
             self._send(f"{domain}.enable")
         self._send("Browser.setDownloadBehavior", session=False, behavior="allow", downloadPath=str(downloads))
 
+    @property
+    def asked_of_network(self) -> list[str]:
+        """Addresses that lie neither on the disk nor in the page or the browser itself (the buttons of its players do)."""
+        return [address for address in self.addresses if not address.startswith(("file:", "data:", "blob:"))]
+
     def open(self, path: Path, *, dark: bool = False, width: int = 1200, height: int = 900) -> None:
         """Loads a file from disk."""
         self._send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])

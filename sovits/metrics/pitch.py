@@ -100,9 +100,10 @@ class PitchError(PairJudge):
 
     def __init__(self, speakers: Sequence[str], lowest: float = 60.0, highest: float = 500.0) -> None:
         super().__init__(speakers)
-        least = 2 * SAMPLE_RATE / _WINDOW
+        # YIN needs two periods and a little more.
+        least = 2 * SAMPLE_RATE // _WINDOW + 1
         if not least <= lowest < highest <= SAMPLE_RATE / 4:
-            allowed = f"{least:g} <= lowest < highest <= {SAMPLE_RATE // 4}"
+            allowed = f"{least} <= lowest < highest <= {SAMPLE_RATE // 4}"
             raise SovitsError(f"lowest={lowest:g} and highest={highest:g} Hz are no range of pitch; give {allowed}.")
         self.lowest = lowest
         self.highest = highest

@@ -21,8 +21,8 @@ _WINDOW, _BANDS = 640, 40
 _TRIM = 40.0
 """dB below its loudest moment at which a sound's edges count as silence."""
 _RMS = 0.1
-_FLOOR = 1e-8
-"""Of power, below which bands are not told apart; sounds are brought to one loudness before."""
+_FLOOR = 1e-4
+"""Of power, some 50 dB below a loud band, under which bands are not told apart; sounds are brought to one loudness before."""
 
 
 @dataclass(frozen=True)

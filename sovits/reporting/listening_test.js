@@ -5,7 +5,7 @@ const screen_ = document.getElementById("screen");
 const place = "sovits-listening-test-" + content.test;
 const MARKS = [["1", "bad"], ["2", "poor"], ["3", "fair"], ["4", "good"], ["5", "excellent"]];
 const LIKENESS = [["1", "another person"], ["2", "rather another"], ["3", "unsure"], ["4", "rather the same"], ["5", "the same person"]];
-let keeps = true, began = 0;
+let keeps = true, began = 0, refresh = () => {};
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -60,9 +60,11 @@ function needed(trial) { return trial.reference ? [...trial.sounds, trial.refere
 
 function show() {
   began = Date.now();
+  refresh = () => {};
   if (state.at < 0) screen_.replaceChildren(...welcome());
   else if (state.at >= state.order.length) screen_.replaceChildren(...end());
   else screen_.replaceChildren(...question(trials.get(state.order[state.at])));
+  refresh();
   scrollTo(0, 0);
 }
 function go(to) {
@@ -138,7 +140,7 @@ function question(trial) {
   const back = make("button", {id: "back", disabled: state.at === 0, onclick: () => go(state.at - 1)}, "Back");
   const stop = make("button", {class: "link", id: "stop", onclick: () => go(state.order.length)}, "Stop here");
   parts.push(hint, make("div", {class: "buttons"}, back, next, stop));
-  requestAnimationFrame(update);
+  refresh = update;
   return parts;
 }
 function progress() {

@@ -10,6 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
+from sovits.errors import SovitsError
+from sovits.runs.lock import at_work
 from sovits.runs.record import FILE_NAME, FINISHED, RunRecord
 from sovits.runs.reproduction import Override
 
@@ -73,6 +75,11 @@ def _newest_run(outputs: Path, wanted: dict[str, str | None]) -> _Found | None:
             continue
         if not (folder / FILE_NAME).is_file():
             return _Found(folder, "it had hardly begun")
+        if at_work(folder):
+            raise SovitsError(
+                f"resume=true: the newest run of this command, {folder}, is still at work; wait for its end or stop it, or give the new "
+                "one a folder with hydra.run.dir=DIR."
+            )
         record = RunRecord.load(folder)
         if record.status != FINISHED:
             return _Found(folder, f"{record.status} at {record.updated}")

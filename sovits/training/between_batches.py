@@ -61,6 +61,16 @@ def go_on(trainer: Trainer) -> None:
         loop._batches_that_stepped -= 1
 
 
+def forget_logged(trainer: Trainer) -> None:
+    """Takes the figures of the last batch out of Lightning's memory, as a resumed run begins without them.
+
+    Otherwise a row for a batch that logs only some figures, one that only the discriminators learn from, repeats the others.
+    """
+    results = trainer.fit_loop.epoch_loop._results
+    for key in [key for key, result in results.items() if result.meta.on_step and not result.meta.on_epoch]:
+        del results[key]
+
+
 def _at_end(batches: dict[str, Any], fetched: int) -> bool:
     """Whether the batch done last ended its epoch; with the next one fetched it did not, or that epoch is over already."""
     return bool(batches["is_last_batch"]) and not fetched

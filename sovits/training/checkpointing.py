@@ -95,6 +95,7 @@ class KeepCheckpoints(Checkpoint):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Whoever saves, it is the state between two batches."""
         between_batches.settle(checkpoint)
+        between_batches.forget_logged(trainer)
 
     @staticmethod
     def possible_now(module: VoiceTraining) -> bool:

@@ -61,6 +61,12 @@ class CsvTable(CSVLogger):
 
 
 class _Writer(ExperimentWriter):
+    def __init__(self, log_dir: str) -> None:
+        super().__init__(log_dir)
+        # Or the first row would leave out the columns that it does not have.
+        path = Path(self.metrics_file_path)
+        self.metrics_keys = sorted({key for row in _whole_rows(path) for key in row}) if path.is_file() else []
+
     def _check_log_dir_exists(self) -> None:
         """The parent deletes the table of an earlier process here."""
 

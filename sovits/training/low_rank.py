@@ -7,6 +7,7 @@ parts look for weights and channels, drop a convolution's dilation, and cannot h
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ def merged_state(module: nn.Module) -> dict[str, Tensor]:
     for name, layer in module.named_modules():
         if not _has_update(layer):
             continue
-        steps = layer.parametrizations["weight"]
+        steps = _steps(layer)
         prefix, last = f"{name}.parametrizations.weight", len(steps) - 1
         for key in [key for key in state if key.startswith(f"{prefix}.{last}.")]:
             del state[key]
@@ -84,4 +85,9 @@ def merged_state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _has_update(layer: nn.Module) -> bool:
-    return parametrize.is_parametrized(layer, "weight") and isinstance(layer.parametrizations["weight"][-1], LowRankUpdate)
+    return parametrize.is_parametrized(layer, "weight") and isinstance(_steps(layer)[-1], LowRankUpdate)
+
+
+def _steps(layer: nn.Module) -> parametrize.ParametrizationList:
+    """What makes the layer's weight, one after the other."""
+    return cast(nn.ModuleDict, layer.parametrizations)["weight"]  # type: ignore[return-value]

@@ -43,7 +43,7 @@ class RehearsalBatchSampler(BatchSampler):
         self.new, self.old, self.offset = new, old, offset
         self._length = round(len(new) / (1 - share))
         self.start = 0
-        super().__init__(new.sampler, batch_size=new.max_clips, drop_last=False)
+        super().__init__(new.sampler, batch_size=new.max_clips, drop_last=False)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return self._length

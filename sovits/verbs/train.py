@@ -15,10 +15,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
+from sovits.launching.ranks import cluster_environment
 from sovits.modules import PretrainedSpeakerEncoder, SemanticEncoder
 from sovits.reporting.loss_curves import loss_figure
 from sovits.reporting.pictures import save_figure
 from sovits.runs.comparison import Reproduction
+from sovits.runs.lock import alone_in
 from sovits.runs.provenance import data_told
 from sovits.runs.recorded import OpenRecord, first_process, recorded_run
 from sovits.text import SemanticTokenizer
@@ -42,6 +44,11 @@ def train(config: DictConfig) -> Path:
     Raises:
         SovitsError: a mistake in the configuration or the prepared set, before the first step.
     """
+    with alone_in(Path(config.paths.run)):
+        return _alone(config)
+
+
+def _alone(config: DictConfig) -> Path:
     if config.resume is True and (finished := finished_checkpoint(Path(config.paths.run), config.training.steps)):
         log.info("resume=true: %s is finished already; nothing is left to do.", config.paths.run)
         return finished
@@ -87,6 +94,7 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
         config.trainer,
         callbacks=callbacks,
         logger=loggers,
+        plugins=_plugins(config),
         val_check_interval=_batches(config.trainer.val_check_interval, training),
         _convert_="all",
     )
@@ -109,6 +117,13 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
             addition.conclude(checkpoint, data)
         _tell(config, training, checkpoint, data.speakers)
     return checkpoint
+
+
+def _plugins(config: DictConfig) -> list[Any] | None:
+    """Those of the trainer's configuration, and how the ranks are told where something else than Lightning starts them."""
+    own = list(instantiate(config.trainer.get("plugins")) or [])
+    environment = cluster_environment(config.trainer.num_nodes, OmegaConf.to_container(config.trainer)["devices"])  # type: ignore[index, call-overload, arg-type]
+    return [*own, environment] if environment else own or None
 
 
 def build_training(config: DictConfig, speakers: list[str]) -> VoiceTraining:

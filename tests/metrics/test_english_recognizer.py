@@ -76,14 +76,14 @@ def test_a_clip_sounds_the_same_whatever_was_heard_before(recognizer: EnglishRec
         assert found[word.lower()] == pytest.approx(times[word], abs=0.12)
 
 
-def test_other_texts_are_as_long_and_share_no_word(recognizer: EnglishRecognizer) -> None:
+def test_other_texts_are_as_long_and_share_only_small_words(recognizer: EnglishRecognizer) -> None:
     words = recognizer.words("The little house by the road is old and cold, we know.")
     length = sum(recognizer.phones(word) for word in words)
     others = other_texts(recognizer, words, 5)
     assert others == other_texts(recognizer, words, 5)
     assert len({tuple(other) for other in others}) == 5
     for other in others:
-        assert not set(other) & set(words)
+        assert not {"little", "house", "road", "old", "cold", "know"} & set(other)
         assert length - 1 <= sum(recognizer.phones(word) for word in other) <= length
 
 
@@ -97,10 +97,8 @@ def test_speech_fits_its_own_text_and_nothing_else_does(recognizer: EnglishRecog
     assert wrong["intelligibility_real"] < 0.6
     assert (wrong["intelligibility"], wrong["own_text_wins"]) == (0.0, 0.0)
     # Too short for so many words.
-    assert (
-        judge.hear(speech.samples[: rate // 4], reading("a/3", "a", speech.samples, speech.samples, rate, text=TEXT))["own_text_wins"]
-        == 0.0
-    )
+    hurried = judge.score(reading("a/3", "a", speech.samples, speech.samples[: rate // 4], rate, text=TEXT))
+    assert (hurried["intelligibility"], hurried["own_text_wins"]) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("language", ["zh", "mixed"])

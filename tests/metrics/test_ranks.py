@@ -61,7 +61,7 @@ def test_two_ranks_say_what_one_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JUDGES)
-@pytest.mark.parametrize("length", [0, 1, 50, 400, RATE])
+@pytest.mark.parametrize("length", [0, 50, RATE])
 def test_what_is_no_speech_does_not_crash_a_judge(name: str, length: int) -> None:
     judge = JUDGES[name]()
     nothing, sound = np.zeros(length, np.float32), glide(110, 180, 0.6, RATE)

@@ -47,6 +47,7 @@ def test_the_ends_are_means_over_pairs_of_recordings() -> None:
     assert told["similarity_opinion"] == pytest.approx(
         scale(np.mean([FirstSamples()(clip(0.6, 0.5, 0.4)) @ one for one in others])), abs=1e-5
     )
+    assert 1 < told["similarity_opinion"] < 5
     assert judge.score(heard("a/0", recordings["a/0"], np.zeros(20, np.float32)))["similarity_opinion"] == 1.0
 
 

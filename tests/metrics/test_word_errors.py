@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sovits.data.preparation.transcript_matching import disagreement
-from sovits.data.preparation.transcription import WhisperTranscriber
+from sovits.data.preparation.transcription import Transcript, WhisperTranscriber
 from sovits.errors import SovitsError
 from sovits.metrics import WordErrors
 from sovits.metrics.word_errors import word_error_rate
@@ -46,6 +46,38 @@ def test_a_clip_is_judged_by_what_whisper_hears(tmp_path: Path) -> None:
     told = judge.score(reading("a/1", "a", sound, sound, RATE, text="The cold bridge.", reconstruction=silence))
     assert told == pytest.approx({"word_errors": 1 / 3, "word_errors_real": 1 / 3, "word_errors_reconstruction": 1.0})
     assert "checkpoint" in judge.settings["transcriber"]
+
+
+class Parrot:
+    """Hears as many words as the sound has whole seconds."""
+
+    settings: dict[str, object] = {}  # noqa: RUF012
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def transcribe(self, samples: np.ndarray) -> Transcript:
+        """See the protocol."""
+        return Transcript(" ".join(["one", "two", "three"][: len(samples) // RATE]), "en", ())
+
+
+def test_two_ranks_say_what_one_says() -> None:
+    sounds = [noise(seconds, RATE) for seconds in (1.0, 2.0, 3.0)]
+    every = [
+        reading(f"{speaker}/{number}", speaker, sounds[2], sounds[number], RATE, text="One, two, three!")
+        for number, speaker in enumerate("aab")
+    ]
+    together, left, right = (WordErrors(["a", "b"], Parrot()) for _ in range(3))
+    together.update(every)
+    left.update(every[:1])
+    right.update(every[1:])
+    left.merge_state(right)
+    told = {name: value.item() for name, value in together.compute().items()}
+    assert told["word_errors/a"] == pytest.approx(0.5)
+    assert told["word_errors"] == pytest.approx(0.25)
+    assert told["word_errors_worst_speaker"] == pytest.approx(0.5)
+    assert told["word_errors_real"] == 0.0
+    assert {name: value.item() for name, value in left.compute().items()} == pytest.approx(told)
 
 
 def test_a_model_that_is_not_there_is_told_of_at_once(tmp_path: Path) -> None:

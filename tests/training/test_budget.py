@@ -145,7 +145,8 @@ def fitted(folder: Path, limit: TimeLimit, steps: int, resume: Path | None = Non
     return trainer, path
 
 
-def test_the_clock_ends_the_run_and_a_resumed_one_has_only_the_rest(clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("clock")
+def test_the_clock_ends_the_run_and_a_resumed_one_has_only_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, saved = fitted(tmp_path, TimeLimit(minutes=100), steps=3)
     used = torch.load(saved, weights_only=True)["callbacks"]["TimeLimit"]["seconds"]
     assert first.generator_steps == 3
@@ -157,7 +158,8 @@ def test_the_clock_ends_the_run_and_a_resumed_one_has_only_the_rest(clock: Clock
     assert used + 4 <= limit.seconds <= used + 4 + 2
 
 
-def test_a_run_that_has_used_its_time_makes_no_step_more(clock: Clock, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("clock")
+def test_a_run_that_has_used_its_time_makes_no_step_more(tmp_path: Path) -> None:
     _, saved = fitted(tmp_path, TimeLimit(minutes=100), steps=2)
     again, _ = fitted(tmp_path, TimeLimit(minutes=1 / 600), steps=50, resume=saved)
     assert again.generator_steps == 2

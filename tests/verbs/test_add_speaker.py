@@ -148,7 +148,7 @@ def test_lora_is_merged_into_plain_weights_of_its_parts_alone(base: Path, new_se
     assert float(told["ana"]["mel_distance_change"]) != 0
 
 
-def test_full_teaches_everything_but_the_speaker_encoder(base: Path, new_set: Path, old_set: Path, tmp_path: Path) -> None:
+def test_full_teaches_everything_but_the_speaker_encoder(base: Path, new_set: Path, tmp_path: Path) -> None:
     rehearsed = ["addition=full", ADVERSARY, "addition.rehearsal=0.5", "training.steps=4", "forgetting=null"]
     checkpoint = added(tmp_path, base, new_set, *rehearsed)
     before, after = Checkpoint.read(base), Checkpoint.read(checkpoint)
@@ -158,7 +158,7 @@ def test_full_teaches_everything_but_the_speaker_encoder(base: Path, new_set: Pa
     assert not (tmp_path / "forgetting.csv").exists()
 
 
-@pytest.mark.parametrize("way", ["embedding", "full addition.rehearsal=0.5"])
+@pytest.mark.parametrize("way", ["embedding", pytest.param("full addition.rehearsal=0.5", marks=pytest.mark.slow)])
 def test_a_table_gets_a_row(way: str, table_base: Path, new_set: Path, tmp_path: Path) -> None:
     checkpoint = added(tmp_path, table_base, new_set, *f"addition={way}".split(), "training.steps=2")
     before, after = Checkpoint.read(table_base), Checkpoint.read(checkpoint)
@@ -172,6 +172,7 @@ def test_a_table_gets_a_row(way: str, table_base: Path, new_set: Path, tmp_path:
     assert rows(tmp_path / "forgetting.csv")["cleo"]["mel_distance_before"] == ""
 
 
+@pytest.mark.slow
 def test_another_voice_on_top_and_all_old_ones_are_still_judged(base: Path, new_set: Path, tmp_path: Path) -> None:
     quick = ["addition=embedding", "training.steps=1"]
     third = added(tmp_path / "third", base, new_set, *quick)
@@ -181,6 +182,7 @@ def test_another_voice_on_top_and_all_old_ones_are_still_judged(base: Path, new_
     assert [name for name, row in told.items() if row["is"] == "old"] == ["ana", "bo", "cleo", "(mean of the old)"]
 
 
+@pytest.mark.slow
 def test_a_voice_can_be_replaced_when_asked(base: Path, old_set: Path, tmp_path: Path) -> None:
     overrides = ["addition=embedding", "training.steps=2", "addition.replace=true"]
     after = Checkpoint.read(added(tmp_path, base, old_set, *overrides, speaker="bo"))
@@ -198,6 +200,7 @@ def test_a_run_that_adds_a_voice_resumes(base: Path, new_set: Path, tmp_path: Pa
     assert all(torch.equal(other[name], value) for name, value in one.items())
 
 
+@pytest.mark.slow
 def test_sets_that_are_not_here_are_said_and_not_judged(
     base: Path, old_set: Path, new_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,88 @@
+"""One job of `sovits train`, from the inside: how an error, or the end of its time, reaches whoever sent it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from sovits.errors import SovitsError, mistake_behind
+from sovits.launching.multirun import in_multirun
+from sovits.launching.objective import objective
+from sovits.launching.sweep_folder import record_failure
+from sovits.runs.recorded import Stopped, first_process, task_overrides
+from sovits.training.callbacks.preemption import GaveWay
+
+log = logging.getLogger(__name__)
+
+
+def in_job() -> bool:
+    """Whether submitit started this process."""
+    return "SUBMITIT_EXECUTOR" in os.environ
+
+
+def work_off(run: Callable[[DictConfig], Any], config: DictConfig) -> float | None:
+    """Trains one run; its value for a search is the figure that ``config.objective`` names, or None.
+
+    Raises:
+        SovitsError: a mistake in the configuration or the data; of a multirun's job it is in ``run.json`` and the log then.
+        SystemExit: the run gave way to a signal.
+    """
+    try:
+        run(config)
+        return objective(Path(config.paths.run), config.objective) if config.objective and first_process() else None
+    except Stopped as stopped:
+        _give_way(stopped, config)
+    except (SovitsError, InstantiationException, OmegaConfBaseException) as error:
+        cause = mistake_behind(error)
+        if cause is None:
+            note_mistake(f"{type(error).__name__}: {' '.join(str(error).split())}", config)
+            raise
+        note_mistake(str(cause), config)
+        raise cause from None
+    except Exception as error:
+        if in_multirun():
+            log.exception("The run failed.")
+            note_mistake(f"{type(error).__name__}: {error}", config)
+        raise
+    return None
+
+
+def note_mistake(told: str, config: DictConfig) -> None:
+    """Leaves a job's mistake in its record and log; of a single run the one who waits for it is told."""
+    if not in_multirun():
+        return
+    log.error("%s", told)
+    if first_process():
+        record_failure(Path(config.paths.run), told, task_overrides())
+
+
+def _give_way(stopped: Stopped, config: DictConfig) -> None:
+    """Ends this process; where submitit runs it and asked for its place, after seeing to it that the job is sent again."""
+    number = stopped.signal_number if isinstance(stopped, GaveWay) else signal.SIGTERM
+    if not in_job():
+        if first_process():
+            print(f"sovits train: {stopped} Go on with the same command and resume=true.", file=sys.stderr)
+        raise SystemExit(128 + number)
+    handler = signal.getsignal(number)
+    if number != signal.SIGUSR2 or not callable(handler):
+        # No result is written: a scheduler that takes the place away may send the job again by itself.
+        raise SystemExit(128 + number)
+    if not first_process():
+        raise SystemExit(0)
+    log.info("%s The job is sent again and goes on.", stopped)
+    for one in logging.getLogger().handlers:
+        one.flush()
+    try:
+        handler(number, None)
+    except Exception as error:
+        # submitit's: too many time limits reached.
+        raise SovitsError(f"{stopped} It is not sent again ({error}); give more launcher.minutes or launcher.requeues.") from error

@@ -1,0 +1,250 @@
+"""The jobs of a multirun through submitit: sent, waited for, and each accounted for, whatever became of the others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus
+from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
+from omegaconf import OmegaConf, open_dict
+from submitit import AutoExecutor, Job, helpers
+from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+
+from sovits.errors import SovitsError
+from sovits.launching.sweep_folder import record_failure
+from sovits.runs.recorded import first_process
+
+log = logging.getLogger(__name__)
+
+QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none"]
+"""Of all ranks but the first: they write nothing into the run's folder."""
+BASE = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name", "stderr_to_stdout")
+"""What submitit's executors call alike."""
+ASK_EVERY = 1.0
+"""Seconds between two looks at the jobs."""
+ASK_SCHEDULER_EVERY = 20.0
+
+
+@dataclass
+class Sent:
+    """A job on its way."""
+
+    number: int
+    overrides: list[str]
+    job: Job[Any]
+    gpus: tuple[int, ...] = ()
+
+
+class SweepLauncher(BaseSubmititLauncher):
+    """Sends jobs, waits for all of them and returns how each ended: no job's end stops another."""
+
+    def __call__(self, sweep_overrides: list[str], *arguments: Any, **more: Any) -> JobReturn:
+        """The job itself, in each of its processes."""
+        self._tell_ranks()
+        overrides = list(sweep_overrides) if first_process() else [*sweep_overrides, *QUIET]
+        return super().__call__(overrides, *arguments, **more)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """See Hydra's ``Launcher``."""
+        assert self.config is not None
+        folder = Path(str(self.config.hydra.sweep.dir)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs = deque((initial_job_idx + index, list(overrides)) for index, overrides in enumerate(job_overrides))
+        returned: dict[int, JobReturn] = {}
+        sent: list[Sent] = []
+        try:
+            with self._terminable():
+                while jobs or sent:
+                    sent += self._send(jobs, sent)
+                    for one in [one for one in sent if self._done(one)]:
+                        sent.remove(one)
+                        returned[one.number] = self._returned(one)
+                        self._say(one, returned[one.number], left=len(jobs) + len(sent))
+                    time.sleep(ASK_EVERY if sent else 0)
+        except (FailedSubmissionError, FailedJobError) as error:
+            raise SovitsError(f"The jobs could not be sent ({' '.join(str(error).split())[-400:]}); mend that and give the command again.") from None
+        except BaseException:
+            self._leave(sent)
+            raise
+        return [returned[number] for number in sorted(returned)]
+
+    def _tell_ranks(self) -> None:
+        """In a job: what its several processes must know."""
+
+    def _send(self, jobs: deque[tuple[int, list[str]]], sent: Sequence[Sent]) -> list[Sent]:
+        """Takes from ``jobs`` what can be sent now."""
+        raise NotImplementedError
+
+    def _leave(self, sent: Sequence[Sent]) -> None:
+        """This process must end while jobs are at work."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _terminable(self) -> Iterator[None]:
+        """SIGTERM ends this process in good order."""
+
+        def end(number: int, frame: object) -> None:
+            raise SystemExit(128 + number)
+
+        earlier = signal.signal(signal.SIGTERM, end)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, earlier)
+
+    def _executor(self) -> AutoExecutor:
+        initial = {f"{self._EXECUTOR}_max_num_timeout": self.params["max_num_timeout"]} if "max_num_timeout" in self.params else {}
+        executor = AutoExecutor(cluster=self._EXECUTOR, folder=self.params["submitit_folder"], **initial)
+        given = {name: value for name, value in self.params.items() if name not in ("submitit_folder", "max_num_timeout")}
+        executor.update_parameters(
+            **{name if name in BASE else f"{self._EXECUTOR}_{name}": value for name, value in given.items() if value is not None}
+        )
+        return executor
+
+    def _arguments(self, number: int, overrides: list[str]) -> tuple[Any, ...]:
+        log.info("\t#%d : %s", number, " ".join(one for one in overrides if not one.startswith("hydra.")))
+        return overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", Singleton.get_state()
+
+    def _done(self, one: Sent) -> bool:
+        return one.job.done()
+
+    def _returned(self, one: Sent) -> JobReturn:
+        try:
+            return one.job.task(0).result()
+        except (UncompletedJobError, FailedJobError):
+            state, place = one.job.task(0).state, one.job.task(0).paths.stderr
+        reason = f"It was ended from outside or broke down ({_state_told(state)}); its log: {place}."
+        record_failure(self._folder_of(one), reason, one.overrides)
+        lost = JobReturn(overrides=one.overrides, status=JobStatus.FAILED)
+        lost.return_value = SovitsError(f"Job #{one.number}: {reason}")
+        return lost
+
+    def _folder_of(self, one: Sent) -> Path:
+        """Where the run of a job lies that did not live to say so."""
+        assert self.hydra_context is not None
+        assert self.config is not None
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, one.overrides)
+        with open_dict(config.hydra.job):
+            config.hydra.job.id, config.hydra.job.num = one.job.job_id, one.number
+        earlier = HydraConfig.instance().cfg
+        HydraConfig.instance().set_config(config)
+        try:
+            return Path(str(OmegaConf.select(config, "hydra.sweep.dir")), str(OmegaConf.select(config, "hydra.sweep.subdir"))).absolute()
+        finally:
+            HydraConfig.instance().cfg = earlier
+
+    def _say(self, one: Sent, returned: JobReturn, left: int) -> None:
+        ended = "done" if returned.status == JobStatus.COMPLETED else "failed"
+        log.info("\t#%d %s; %d to go.", one.number, ended, left)
+
+
+class SlurmSubmission(SweepLauncher):
+    """Jobs as one Slurm array."""
+
+    _EXECUTOR = "slurm"
+    _asked_at = 0.0
+
+    def _send(self, jobs: deque[tuple[int, list[str]]], sent: Sequence[Sent]) -> list[Sent]:
+        if not jobs:
+            return []
+        every = list(jobs)
+        jobs.clear()
+        made = self._executor().map_array(self, *zip(*(self._arguments(*one) for one in every), strict=True))
+        log.info("Sent to Slurm as job %s; logs: %s", made[0].job_id.split("_")[0], made[0].paths.folder.parent)
+        return [Sent(number, overrides, job) for (number, overrides), job in zip(every, made, strict=True)]
+
+    def _done(self, one: Sent) -> bool:
+        # submitit asks Slurm less and less often, and so would see late that a job without a result is gone.
+        if time.monotonic() - self._asked_at > ASK_SCHEDULER_EVERY:
+            one.job.watcher.update()
+            self._asked_at = time.monotonic()
+        return super()._done(one)
+
+    def _leave(self, sent: Sequence[Sent]) -> None:
+        if sent:
+            number = sent[0].job.job_id.split("_")[0]
+            log.warning("%d jobs go on without this command. See them: squeue -j %s; end them: scancel %s.", len(sent), number, number)
+
+
+class LocalSubmission(SweepLauncher):
+    """Jobs as processes of this machine, no more of them at once than it has cores and GPUs for, nor than ``launcher.jobs``."""
+
+    _EXECUTOR = "local"
+
+    def _tell_ranks(self) -> None:
+        environment = helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        # All of them are here, and a machine may not know itself by name.
+        os.environ["MASTER_ADDR"] = "127.0.0.1"
+        assert environment.world_size >= 1
+
+    def _send(self, jobs: deque[tuple[int, list[str]]], sent: Sequence[Sent]) -> list[Sent]:
+        if not jobs or len(sent) >= self.at_once():
+            return []
+        number, overrides = jobs.popleft()
+        wanted = self.params.get("gpus_per_node") or 0
+        free = [gpu for gpu in _gpus() if not any(gpu in one.gpus for one in sent)]
+        executor = self._executor()
+        executor.update_parameters(local_visible_gpus=free[:wanted])
+        with _threads(self.params.get("cpus_per_task")):
+            job = executor.submit(self, *self._arguments(number, overrides))
+        return [Sent(number, overrides, job, tuple(free[:wanted]))]
+
+    def at_once(self) -> int:
+        """How many jobs this machine takes.
+
+        Raises:
+            SovitsError: it has fewer GPUs than one job needs.
+        """
+        processes, gpus = self.params.get("tasks_per_node") or 1, self.params.get("gpus_per_node") or 0
+        fitting = (os.cpu_count() or 1) // (processes * (self.params.get("cpus_per_task") or 1))
+        if gpus:
+            if len(_gpus()) < gpus:
+                raise SovitsError(f"launcher.gpus={gpus} for each job, but this machine has {len(_gpus())}; give fewer, or trainer=cpu.")
+            fitting = min(max(fitting, 1), len(_gpus()) // gpus)
+        assert self.config is not None
+        return max(min(fitting, self.config.launcher.jobs or fitting), 1)
+
+    def _leave(self, sent: Sequence[Sent]) -> None:
+        for one in sent:
+            # It passes the signal on, and the run saves itself.
+            process = one.job._process  # type: ignore[attr-defined]
+            if process is not None and process.poll() is None:
+                process.terminate()
+
+
+def _gpus() -> list[int]:
+    """Of this machine, as far as this process may see them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [int(one) for one in visible.split(",") if one.strip().isdigit()]
+    import torch
+
+    return list(range(torch.cuda.device_count()))
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Processes started in here use so many threads, unless somebody has said how many already."""
+    if count is None or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+
+
+def _state_told(state: str) -> str:
+    return {"FINISHED": "the process ended without a result", "INTERRUPTED": "killed"}.get(state, f"Slurm says {state}")
