@@ -21,6 +21,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.multirun import in_multirun
+from sovits.launching.sweep_folder import Summary
 from sovits.overrides import quote_overrides
 from sovits.runs.finding import continue_newest
 from sovits.runs.reproduction import expand_reproduce
@@ -79,28 +80,29 @@ def main() -> None:
 
 def _end(verb: str, error: BaseException | None) -> None:
     """Accounts for the jobs of a multirun, tells a mistake in its sentence, and raises what must be raised."""
-    complete = _multirun_told()
+    summary = _multirun_told()
     if isinstance(error, CompactHydraException):
         raise SystemExit(f"sovits {verb}: {_composition_mistake(verb, error)}") from None
-    if isinstance(error, SovitsError):
+    # Hydra raises the error of the first job that failed, which is told already.
+    told = isinstance(error, Exception) and summary is not None and summary.tells(error)
+    if isinstance(error, SovitsError) and not told:
         raise SystemExit(f"sovits {verb}: {error}") from None
-    # The error of a job is in its log.
-    if error is not None and (complete is None or not isinstance(error, Exception)):
+    if error is not None and not told:
         raise error
-    if complete is False:
+    if summary is not None and not summary.complete:
         raise SystemExit(1)
 
 
-def _multirun_told() -> bool | None:
-    """Says how the jobs of a multirun stand, and returns whether all are done; None where there was no multirun."""
+def _multirun_told() -> Summary | None:
+    """How the jobs of a multirun stand, printed; None where there was no multirun."""
     hooks = sys.modules.get("sovits.launching.hooks")
     sweep = None if hooks is None else hooks.Launching.multirun
     if sweep is None:
         return None
     hooks.Launching.multirun = None
-    summary = sweep.summary()
+    summary: Summary = sweep.summary()
     print(summary.told())
-    return summary.complete
+    return summary
 
 
 def _expanded(verb: str, arguments: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
 from omegaconf import OmegaConf, open_dict
-from submitit import AutoExecutor, Job, helpers
+from submitit import AutoExecutor, Job, LocalExecutor, helpers
 from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
 from sovits.errors import SovitsError
@@ -60,6 +60,7 @@ class SweepLauncher(BaseSubmititLauncher):
         assert self.config is not None
         folder = Path(str(self.config.hydra.sweep.dir)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
+        self.shared = {one for one in job_overrides[0] if len(job_overrides) > 1 and all(one in job for job in job_overrides)}
         jobs = deque((initial_job_idx + index, list(overrides)) for index, overrides in enumerate(job_overrides))
         returned: dict[int, JobReturn] = {}
         sent: list[Sent] = []
@@ -103,17 +104,8 @@ class SweepLauncher(BaseSubmititLauncher):
         finally:
             signal.signal(signal.SIGTERM, earlier)
 
-    def _executor(self) -> AutoExecutor:
-        initial = {f"{self._EXECUTOR}_max_num_timeout": self.params["max_num_timeout"]} if "max_num_timeout" in self.params else {}
-        executor = AutoExecutor(cluster=self._EXECUTOR, folder=self.params["submitit_folder"], **initial)
-        given = {name: value for name, value in self.params.items() if name not in ("submitit_folder", "max_num_timeout")}
-        executor.update_parameters(
-            **{name if name in BASE else f"{self._EXECUTOR}_{name}": value for name, value in given.items() if value is not None}
-        )
-        return executor
-
     def _arguments(self, number: int, overrides: list[str]) -> tuple[Any, ...]:
-        log.info("\t#%d : %s", number, " ".join(one for one in overrides if not one.startswith("hydra.")))
+        log.info("\t#%d : %s", number, " ".join(one for one in overrides if one not in self.shared and not one.startswith("hydra.")))
         return overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", Singleton.get_state()
 
     def _done(self, one: Sent) -> bool:
@@ -164,6 +156,16 @@ class SlurmSubmission(SweepLauncher):
         log.info("Sent to Slurm as job %s; logs: %s", made[0].job_id.split("_")[0], made[0].paths.folder.parent)
         return [Sent(number, overrides, job) for (number, overrides), job in zip(every, made, strict=True)]
 
+    def _executor(self) -> AutoExecutor:
+        executor = AutoExecutor(
+            cluster="slurm", folder=self.params["submitit_folder"], slurm_max_num_timeout=self.params["max_num_timeout"]
+        )
+        given = {name: value for name, value in self.params.items() if name not in ("submitit_folder", "max_num_timeout")}
+        executor.update_parameters(
+            **{name if name in BASE else f"slurm_{name}": value for name, value in given.items() if value is not None}
+        )
+        return executor
+
     def _done(self, one: Sent) -> bool:
         # submitit asks Slurm less and less often, and so would see late that a job without a result is gone.
         if time.monotonic() - self._asked_at > ASK_SCHEDULER_EVERY:
@@ -191,11 +193,18 @@ class LocalSubmission(SweepLauncher):
     def _send(self, jobs: deque[tuple[int, list[str]]], sent: Sequence[Sent]) -> list[Sent]:
         if not jobs or len(sent) >= self.at_once():
             return []
+        assert self.config is not None
         number, overrides = jobs.popleft()
         wanted = self.params.get("gpus_per_node") or 0
-        free = [gpu for gpu in _gpus() if not any(gpu in one.gpus for one in sent)]
-        executor = self._executor()
-        executor.update_parameters(local_visible_gpus=free[:wanted])
+        free = [gpu for gpu in _gpus() if not any(gpu in one.gpus for one in sent)] if wanted else []
+        # Not submitit's AutoExecutor, which cannot say which GPUs.
+        executor = LocalExecutor(self.params["submitit_folder"], max_num_timeout=self.config.launcher.requeues)
+        executor.update_parameters(
+            timeout_min=self.params["timeout_min"],
+            tasks_per_node=self.params["tasks_per_node"],
+            gpus_per_node=wanted,
+            visible_gpus=tuple(free[:wanted]),
+        )
         with _threads(self.params.get("cpus_per_task")):
             job = executor.submit(self, *self._arguments(number, overrides))
         return [Sent(number, overrides, job, tuple(free[:wanted]))]

@@ -44,6 +44,10 @@ class Summary:
         """Jobs that stand so."""
         return sum(job.status == status for job in self.jobs)
 
+    def tells(self, error: Exception) -> bool:
+        """Whether ``error`` is the reason of a failed job."""
+        return any(job.status == FAILED and str(error) in str(job.reason) for job in self.jobs)
+
     @property
     def complete(self) -> bool:
         """Every job came to its end."""

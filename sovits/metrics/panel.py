@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sovits.errors import SovitsError
 from sovits.metrics.judge import Figure, Judge, Reading, Recording
+from sovits.metrics.speaker_confusion import Confusion, NearestSpeaker
 from sovits.metrics.speaker_similarity import VoiceJudge
 from sovits.metrics.voice_encoders import RememberingEncoder, VoiceEncoder
 
@@ -87,6 +88,12 @@ class Panel:
             told |= judge.compute()
             judge.reset()
         return told
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """Who was taken for whom, as of the last :meth:`compute`; None where no judge tells."""
+        told = [judge.computed for judge in self._seated.values() if isinstance(judge, NearestSpeaker)]
+        return told[0] if told else None
 
     def to(self, device: torch.device) -> None:
         """Moves the sums, which ranks can only add up where their network lies."""

@@ -255,8 +255,9 @@ def _numeric_axes(comparison: Comparison) -> dict[str, list[float]]:
         if len(numbers) == len(settings):
             axes[key] = numbers
     minutes = [setting.minutes for setting in settings]
-    if known := [one for one in minutes if one is not None]:
-        axes["minutes of data"] = known if len(known) == len(settings) else []
+    known = [one for one in minutes if one is not None]
+    if len(known) == len(settings) and "data.seconds_per_speaker" not in axes:
+        axes["minutes of data"] = known
     if not any(key.endswith("steps") for key in axes):
         axes["generator steps"] = [float(setting.generator_steps) for setting in settings]
     return {key: numbers for key, numbers in axes.items() if numbers and max(numbers) - min(numbers) > 1e-2 * abs(max(numbers))}

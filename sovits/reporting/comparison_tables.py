@@ -60,7 +60,7 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
                     "reason": "",
                 }
                 row |= {"seed": shown_value(run.config.seed), "generator_step": run.generator_step}
-                row |= {"data_seconds": run.record.data.get("seconds"), "commit": run.record.commit, "folder": str(run.folder)}
+                row |= {"data_seconds": run.data_seconds, "commit": run.record.commit, "folder": str(run.folder)}
                 row |= {
                     key: shown_value(value_of(run.config, key)) for key in (*comparison.grouping.chosen, *comparison.grouping.differing)
                 }

@@ -13,6 +13,8 @@ from sovits.metrics import REAL, RECONSTRUCTION, Figure
 from sovits.reporting.html import address, anchor, document, link, number, pairs, player, write_if_changed
 from sovits.reporting.scores import ClipScores, Scores, shown
 
+CONFUSION = "confusion.png"
+"""Beside the page, where a judge tells who was taken for whom."""
 SPEED = "<td>seconds of work for a second of synthesised speech; below 1 is faster than speech</td>"
 
 
@@ -48,6 +50,7 @@ def write_page(
         pairs(about),
         _figure_table(scores),
         _speaker_table(scores),
+        *([f"<h2>Who is taken for whom</h2><p><img src='{CONFUSION}' alt='Confusion matrix'></p>"] if scores.confusion is not None else []),
         *(_speaker_section(name, scores, sounds, pictures.get(name)) for name in scores.by_speaker()),
     ]
     if left_out:

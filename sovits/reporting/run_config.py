@@ -15,8 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from sovits.errors import SovitsError
 
 NOT_A_SETTING = (
-    "seed", "n_speakers", "paths", "resume", "reproduce", "logger", "data.root", "data.cache", "data.cache_folder", "data.num_workers",
-    "data.pin_memory", "callbacks.progress", "callbacks.samples",
+    "seed", "n_speakers", "paths", "resume", "reproduces", "reproduce_anyway", "dry_run", "objective", "sweep", "launcher", "logger",
+    "data.root", "data.cache", "data.cache_folder", "data.num_workers", "data.pin_memory", "callbacks.progress", "callbacks.samples",
 )  # fmt: skip
 """Keys, with all below them, that say where or how comfortably a run works and not what it learns; and the seed, which is chance."""
 SPEAKER = "data.speaker"
@@ -85,8 +85,7 @@ def differing_keys(configs: Sequence[RunConfig], ignored: Sequence[str]) -> list
     :data:`NOT_A_SETTING` name, with everything below them.
     """
     names = dict.fromkeys(key for config in configs for key in config.resolved)
-    every = (*NOT_A_SETTING, *ignored)
-    kept = [key for key in names if not any(key == name or key.startswith(f"{name}.") for name in every)]
+    kept = [key for key in names if _counts(key, ignored)]
     return [key for key in kept if _varies(key, [one.resolved for one in configs]) and _varies(key, [one.raw for one in configs])]
 
 
@@ -94,9 +93,7 @@ def chosen_keys(configs: Sequence[RunConfig], ignored: Sequence[str]) -> list[st
     """Keys and groups that the commands named and that are not the same everywhere."""
     named = dict.fromkeys(one.lstrip("+~").partition("=")[0] for config in configs for one in config.overrides)
     differing = set(differing_keys(configs, ignored))
-    groups = [key for key in named if key not in differing and _varies(key, [one.choices for one in configs])]
-    # An experiment is told by what is in it: its own name says something only where nothing else does.
-    return [key for key in named if key in differing or (key in groups and key not in ignored)]
+    return [key for key in named if key in differing or (_counts(key, ignored) and _varies(key, [one.choices for one in configs]))]
 
 
 def value_of(config: RunConfig, key: str) -> Any:
@@ -117,6 +114,10 @@ def shown_value(value: Any) -> str:
         if isinstance(value, list)
         else str(value)
     )
+
+
+def _counts(key: str, ignored: Sequence[str]) -> bool:
+    return not any(key == name or key.startswith(f"{name}.") for name in (*NOT_A_SETTING, *ignored))
 
 
 def _varies(key: str, sources: Sequence[Mapping[str, Any]]) -> bool:

@@ -98,9 +98,7 @@ def _never_started(folder: Path, runs: Sequence[Path]) -> list[LeftOut]:
         target = str(OmegaConf.select(config, "hydra.sweeper._target_"))
         if not target.endswith("BasicSweeper"):
             return []
-        named = {one.lstrip("+").partition("=")[0] for one in overrides}
-        overrides += [f"{key}={value}" for key, value in params.items() if key not in named]
-        jobs = _jobs(overrides)
+        jobs = _jobs([*(f"{key}={value}" for key, value in params.items()), *overrides])
     except HydraException:
         return []
     started = {int(run.name) for run in runs}
@@ -109,12 +107,12 @@ def _never_started(folder: Path, runs: Sequence[Path]) -> list[LeftOut]:
 
 
 def _jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:
-    """The overrides of each job, in Hydra's order."""
-    each: list[list[str]] = []
+    """The overrides of each job, in Hydra's order; a key that is given twice has its last value in the place of its first."""
+    each: dict[str, list[str]] = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.get_key_element()
         if override.is_sweep_override():
-            key = override.get_key_element()
-            each.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        elif override.input_line is not None:
-            each.append([override.input_line])
-    return list(itertools.product(*each))
+            each[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            each[key] = [override.input_line or key]
+    return list(itertools.product(*each.values()))

@@ -78,6 +78,17 @@ class EvaluatedRun:
         """Of the checkpoint that was judged."""
         return int(self.summary.get("generator step") or self.record.generator_step)
 
+    @property
+    def data_seconds(self) -> float | None:
+        """Of speech to train on, of all its speakers; None where it is not recorded."""
+        seconds = self.record.data.get("seconds")
+        return float(sum(seconds.values()) if isinstance(seconds, dict) else seconds) if seconds is not None else None
+
+    @property
+    def judged_set(self) -> Path:
+        """The prepared set that the test sentences are from, in full."""
+        return Path(self.record.directory or ".").joinpath(Path(str(self.summary.get("prepared set"))).expanduser()).resolve()
+
     def sound(self, clip: ClipRow, kind: str) -> Path:
         """Where the audio of a clip lies; ``kind`` is one of :data:`SOUNDS`."""
         speaker, name = (re.sub(r"[^\w.-]+", "_", part) for part in (clip.speaker, clip.id.removeprefix(f"{clip.speaker}/")))
@@ -92,8 +103,9 @@ def read_run(folder: Path, name: str, include_unfinished: bool) -> EvaluatedRun 
     """
     if not (folder / "run.json").is_file():
         started = (folder / ".hydra").is_dir()
-        reason = "it ended before its first step" if started else "it is no folder of a run"
-        return LeftOut(name, "no record", f"There is no run.json: {reason}; see the log in {folder}, and start it again.")
+        trained = (folder / "checkpoints").is_dir()
+        reason = "an earlier version trained it" if trained else "it ended before its first step" if started else "it is no folder of a run"
+        return LeftOut(name, "no record", f"There is no run.json: {reason}; see the log in {folder}, and train again.")
     record = RunRecord.load(folder)
     overrides = tuple(record.overrides)
     if record.status != FINISHED and not include_unfinished:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,8 @@ class Setting:
     @property
     def minutes(self) -> float | None:
         """Of speech to train on, all speakers together; None where it is not recorded."""
-        seconds = [run.record.data.get("seconds") for run in self.replicates[0]]
-        known = [float(one) for one in seconds if one is not None]
+        seconds = [run.data_seconds for run in self.replicates[0]]
+        known = [one for one in seconds if one is not None]
         return sum(known) / 60 if len(known) == len(seconds) else None
 
     @property
@@ -214,14 +213,11 @@ def _require_same_conditions(first: EvaluatedRun, other: EvaluatedRun) -> None:
     splits = [str(run.summary.get("split")) for run in (first, other)]
     if splits[0] != splits[1]:
         raise SovitsError(f"{pair}: one was judged on the split {splits[0]}, the other on {splits[1]}; evaluate both on one split.")
-    roots = [str(run.summary.get("prepared set")) for run in (first, other)]
     prints = [run.record.data.get("fingerprint") for run in (first, other)]
-    # A path may be written relative or in full; the same content in another place is the same set.
-    same_place = Path(roots[0]).expanduser().resolve() == Path(roots[1]).expanduser().resolve()
-    if not same_place and (None in prints or prints[0] != prints[1]):
-        raise SovitsError(
-            f"{pair}: they were judged on two prepared sets, {roots[0]} and {roots[1]}; evaluate both on one with data.root=."
-        )
+    # The same content in another place is the same set.
+    if first.judged_set != other.judged_set and (None in prints or prints[0] != prints[1]):
+        sets = f"{first.judged_set} and {other.judged_set}"
+        raise SovitsError(f"{pair}: they were judged on two prepared sets, {sets}; evaluate both on one with data.root=.")
     for name in [name for name in first.summary["judges"] if name in other.summary["judges"]]:
         different = _differences(first.summary["judges"][name], other.summary["judges"][name], name)
         if different:
@@ -241,8 +237,8 @@ def _require_same_sentences(runs: Sequence[EvaluatedRun]) -> None:
             # Recordings are cut to whole frames: hop lengths may differ, recordings may not.
             if abs(one.seconds - two.seconds) > 0.1:
                 raise SovitsError(
-                    f"{pair}: the recording of {id_} lasts {one.seconds:.2f} s in one and {two.seconds:.2f} s in the other; evaluate both on "
-                    "one set."
+                    f"{pair}: the recording of {id_} lasts {one.seconds:.2f} s in one and {two.seconds:.2f} s in the other; evaluate both "
+                    "on one set."
                 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sovits.metrics import REAL, RECONSTRUCTION, Figure
+from sovits.metrics import REAL, RECONSTRUCTION, Confusion, Figure
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ class Scores:
         clips: what was measured.
         shown: the judges' figures, in their order.
         names: of all figures, those of recordings and reconstructions among them.
+        confusion: who was taken for whom; None where nobody judged that.
     """
 
     clips: Sequence[ClipScores]
     shown: Sequence[Figure]
     names: Sequence[str]
+    confusion: Confusion | None = None
 
     def of(self, speaker: str) -> list[ClipScores]:
         """The clips of one speaker."""
@@ -72,7 +74,9 @@ class Scores:
         return {name: mean([figures[name] for figures in speakers.values()]) for name in self.names}
 
     def worst(self, figure: Figure) -> tuple[str, float] | None:
-        """The speaker whom the model serves worst, and the speaker's mean; None where the figure is not known."""
+        """The speaker whom the model serves worst, and the speaker's mean; None where the figure is not known or has no better side."""
+        if figure.higher_is_better is None:
+            return None
         known = {name: own[figure.name] for name, own in self.by_speaker().items() if not math.isnan(own[figure.name])}
         if not known:
             return None
@@ -85,7 +89,7 @@ class Scores:
 
 
 def write_tables(scores: Scores, about: Mapping[str, Any], folder: Path) -> None:
-    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv`` and ``summary.json`` (``about``, the figures' meanings and the means).
+    """Writes ``metrics.csv`` (a row per clip), ``speakers.csv``, ``confusion.csv`` and ``summary.json`` (``about``, meanings, means).
 
     A figure that could not be taken is an empty cell, or null.
     """
@@ -93,6 +97,8 @@ def write_tables(scores: Scores, about: Mapping[str, Any], folder: Path) -> None
     _write_csv(folder / "metrics.csv", rows)
     speakers = scores.by_speaker()
     _write_csv(folder / "speakers.csv", [{"speaker": name, **_counted(scores, name), **figures} for name, figures in speakers.items()])
+    if scores.confusion is not None:
+        _write_csv(folder / "confusion.csv", _confused(scores.confusion))
     summary = {
         **about,
         "clips": len(scores.clips),
@@ -128,6 +134,16 @@ def _filled(scores: Scores, clip: ClipScores) -> dict[str, float]:
 def _counted(scores: Scores, speaker: str) -> dict[str, Any]:
     own = scores.of(speaker)
     return {"clips": len(own), "zero_shot": own[0].zero_shot}
+
+
+def _confused(confusion: Confusion) -> list[dict[str, Any]]:
+    """A row for each speaker and kind of sound: how many clips were taken for whom."""
+    kinds = {"synthesis": confusion.synthesis, "recording": confusion.recordings}
+    return [
+        {"sound": kind, "speaker": speaker, **{name: int(count) for name, count in zip(confusion.speakers, row, strict=True)}}
+        for kind, counts in kinds.items()
+        for speaker, row in zip(confusion.speakers, counts, strict=True)
+    ]
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

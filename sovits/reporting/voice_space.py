@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from sovits.metrics import Confusion
 from sovits.reporting.fonts import drawable, fonts
 from sovits.reporting.pictures import DPI
 
@@ -57,7 +59,7 @@ def voice_space_figure(points: Sequence[VoicePoint], title: str = "") -> Figure:
             for kind in kinds:
                 chosen = [row for row, point in enumerate(points) if (point.speaker, point.kind) == (speaker, kind)]
                 if chosen:
-                    style = {"marker": MARKERS[kinds.index(kind) % len(MARKERS)], "color": colours(speakers.index(speaker) % colours.N)}
+                    style: dict[str, Any] = {"marker": MARKERS[kinds.index(kind) % len(MARKERS)], "color": colours(speakers.index(speaker) % colours.N)}
                     axis.scatter(*coordinates[chosen].T, s=36, alpha=0.8, linewidths=0, label=drawable(f"{speaker}, {kind}"), **style)
         axis.set_xlabel(f"First principal axis ({shares[0]:.0%} of the variance)")
         axis.set_ylabel(f"Second principal axis ({shares[1]:.0%})")
@@ -105,3 +107,8 @@ def mean_cosines(points: Sequence[VoicePoint], others: Sequence[VoicePoint], spe
             if pairs:
                 table[row, column] = np.mean([a.embedding @ b.embedding for a, b in pairs])
     return table
+
+
+def confusion_figure(confusion: Confusion) -> Figure:
+    """For how many syntheses of each speaker (rows) the voice was taken for whose (columns)."""
+    return table_figure(confusion.synthesis, confusion.speakers, confusion.speakers, "Syntheses (rows) and whose voice they have", digits=0)

@@ -40,8 +40,9 @@ def continue_newest(arguments: Sequence[str]) -> Continued:
         with nothing to tell where ``resume=true`` is not among them, or a folder is.
     """
     unchanged = Continued(list(arguments), None)
-    overrides = [Override.of(argument) for argument in arguments if not argument.startswith("-")]
-    values = {override.key: override.value for override in overrides}
+    # Flags, and what stands behind one as in `--config-dir DIR`, are no overrides.
+    overrides = [argument for argument in arguments if not argument.startswith("-") and ("=" in argument or argument.startswith("~"))]
+    values = {override.key: override.value for override in map(Override.of, overrides)}
     if (values.get("resume") or "").lower() != "true" or any(argument.split("=")[0] in NOTHING_RUNS for argument in arguments):
         return unchanged
     multirun = any(argument in MULTIRUN for argument in arguments)
@@ -49,7 +50,7 @@ def continue_newest(arguments: Sequence[str]) -> Continued:
     if place in values:
         return unchanged
     outputs = Path((values.get("paths.outputs") or OUTPUTS).strip("'\"")) / "train"
-    wanted = _command(argument for argument in arguments if not argument.startswith("-"))
+    wanted = _command(overrides)
     find = _newest_sweep if multirun else _newest_run
     found = find(outputs, wanted)
     if found is None:

@@ -21,9 +21,10 @@ from sovits.audio.waveform import read_waveform, write_waveform
 from sovits.data.manifest import SPLITS, Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.metrics import Panel, Reading, Recording
-from sovits.reporting.listening_page import ClipSounds, write_page
+from sovits.reporting.listening_page import CONFUSION, ClipSounds, write_page
 from sovits.reporting.pictures import MelScale, mel_figure, save_figure
 from sovits.reporting.scores import ClipScores, Scores, table, write_tables
+from sovits.reporting.voice_space import confusion_figure
 from sovits.voice import Checkpoint, Voice
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ def evaluate(config: DictConfig) -> Path:
         "split": config.split,
     }
     write_tables(scores, {**about, "judges": panel.settings, "left_out": evaluation.left_out}, output)
+    if scores.confusion is not None:
+        save_figure(confusion_figure(scores.confusion), output / CONFUSION)
     page = write_page(output / "index.html", scores, evaluation.sounds, evaluation.pictures, about, evaluation.left_out)
     _tell(scores, evaluation.left_out, page)
     return page
@@ -135,7 +138,8 @@ class Evaluation:
             raise SovitsError(
                 f"None of {len(utterances)} clips of {self.root} could be evaluated; the first: {next(iter(self.left_out.values()))}"
             )
-        return Scores(clips, self.panel.figures, self.panel.names)
+        self.panel.compute()
+        return Scores(clips, self.panel.figures, self.panel.names, self.panel.confusion)
 
     def _voices(self, utterances: list[Utterance]) -> dict[str, Tensor]:
         """The model's own voice of each speaker, or one from a single clip for a speaker it was not trained on."""

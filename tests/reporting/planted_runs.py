@@ -54,7 +54,8 @@ class Planted:
     def write(self, run: Path) -> Path:
         """Writes the run's folder and returns it."""
         self._write_config(run)
-        data = {**self.data, "clips": 40, "seconds": 60 * self.minutes}
+        seconds = {speaker: 60 * self.minutes / len(self.speakers) for speaker in self.speakers}
+        data = {**self.data, "clips": dict.fromkeys(self.speakers, 40), "seconds": seconds}
         times = {"started": "2026-11-22T10:00:00+00:00", "updated": "2026-11-22T10:10:00+00:00"}
         RunRecord(self.status, self.reason, **times, attempts=1, overrides=list(self.overrides), generator_step=self.steps, data=data).save(
             run
@@ -102,7 +103,12 @@ class Planted:
         for speaker, count in self.speakers.items():
             for clip in range(count):
                 row: dict[str, Any] = {"id": f"{speaker}/{clip}", "speaker": speaker, "zero_shot": False, "language": "en"}
-                row |= {"text": self.texts[(len(speaker) + clip) % len(self.texts)], "seconds": 0.1, "seconds_synthesis": 0.1, "real_time_factor": 0.5}
+                row |= {
+                    "text": self.texts[(len(speaker) + clip) % len(self.texts)],
+                    "seconds": 0.1,
+                    "seconds_synthesis": 0.1,
+                    "real_time_factor": 0.5,
+                }
                 for name in self.figures:
                     for ending in ("", "_real", "_reconstruction") if name != "mel" else ("", "_reconstruction"):
                         value = self.figure(name + ending, number)

@@ -117,7 +117,13 @@ def test_notes_say_what_few_runs_cannot_show(three: Comparison, tmp_path: Path) 
 
 def test_a_missing_metric_is_a_gap_that_is_told(tmp_path: Path) -> None:
     holes = lambda name, clip: None if name == "mos" and clip > 7 else figure(0.5)(name, clip)  # noqa: E731
-    runs = [planted(0.1), planted(0.2, figures=("mos", "mel")), planted(0.3), planted(0.3, 1, figures=("mos", "similarity")), planted(0.5, figure=holes)]
+    runs = [
+        planted(0.1),
+        planted(0.2, figures=("mos", "mel")),
+        planted(0.3),
+        planted(0.3, 1, figures=("mos", "similarity")),
+        planted(0.5, figure=holes),
+    ]
     told = comparison(tmp_path / "a", runs)
     assert "voice (similarity) was not measured in B: a gap" in notes(told)
     assert "mel (mel) was not measured in C with seed 1" in notes(told)

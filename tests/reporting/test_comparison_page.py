@@ -160,7 +160,8 @@ def clips(**counts: int) -> list[ClipRow]:
 
 
 @pytest.mark.parametrize(
-    ("most", "expected"), [(3, ["a/0", "b/0", "c/0"]), (4, ["a/0", "a/1", "b/0", "c/0"]), (99, ["a/0", "a/1", "a/2", "b/0", "c/0"]), (0, [])]
+    ("most", "expected"),
+    [(3, ["a/0", "b/0", "c/0"]), (4, ["a/0", "a/1", "b/0", "c/0"]), (99, ["a/0", "a/1", "a/2", "b/0", "c/0"]), (0, [])],
 )
 def test_sentences_are_shared_out_over_speakers(most: int, expected: list[str]) -> None:
     own: Any = share_out(clips(a=3, b=1, c=1), most)

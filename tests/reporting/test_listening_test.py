@@ -94,7 +94,9 @@ def test_the_key_is_read_back_and_the_same_runs_make_the_same_test(comparison: C
     assert len(list(tmp_path.glob("*.key.json"))) == 2
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 2}', '{"format": 1, "test": "x", "settings": {}, "sounds": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"format": 1}', '{"format": 2}', '{"format": 1, "test": "x", "settings": {}, "sounds": {"a": 1}}']
+)
 def test_a_damaged_key_is_named(content: str, tmp_path: Path) -> None:
     key = tmp_path / "listening_test_x.key.json"
     key.write_text(content)

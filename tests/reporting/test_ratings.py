@@ -51,7 +51,11 @@ def rated(*files: Path) -> Ratings:
 def test_preferences_and_marks_are_counted(tmp_path: Path) -> None:
     choices = ["B", "B", "B", "B", "A", None]
     every = [preference(n, choice) for n, choice in enumerate(choices)]
-    every += [marks("A", n, 1 + n % 2, 2) for n in range(6)] + [marks("B", n, 4, 5) for n in range(6)] + [marks("recording", n, 5) for n in range(6)]
+    every += (
+        [marks("A", n, 1 + n % 2, 2) for n in range(6)]
+        + [marks("B", n, 4, 5) for n in range(6)]
+        + [marks("recording", n, 5) for n in range(6)]
+    )
     told = rated(saved(tmp_path / "one.json", *every), saved(tmp_path / "two.json", preference(0, "B"), marks("A", 0, 5)))
     (pair,) = told.preferences
     assert (pair.first, pair.second, pair.for_first, pair.for_second, pair.neither) == ("A", "B", 1, 5, 1)
@@ -97,7 +101,13 @@ def test_a_damaged_file_is_named(content: str, message: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "answers", [[{**preference(0, "A"), "trial": "p9"}], [{**preference(0, "A"), "choice": "A3"}], [preference(0, "A")] * 2, [{**marks("A", 0, 3), "trial": "p0"}]]
+    "answers",
+    [
+        [{**preference(0, "A"), "trial": "p9"}],
+        [{**preference(0, "A"), "choice": "A3"}],
+        [preference(0, "A")] * 2,
+        [{**marks("A", 0, 3), "trial": "p0"}],
+    ],
 )
 def test_answers_that_the_test_cannot_have_given_are_refused(answers: list[dict[str, Any]], tmp_path: Path) -> None:
     with pytest.raises(SovitsError, match="that the test cannot have given"):

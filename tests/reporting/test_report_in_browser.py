@@ -36,7 +36,7 @@ def run(*overrides: str) -> Path:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = tmp_path_factory.mktemp("outputs") / "sweep"
     for number, (size, seed) in enumerate((size, seed) for size in (192, 256, 384) for seed in (0, 1)):
-        value = lambda name, clip, number=number: number / 10 + clip  # noqa: E731
+        value = lambda _, clip, number=number: number / 10 + clip  # noqa: E731
         Planted([f"embedding_size={size}", f"seed={seed}"], value).write(sweep / str(number))
     Planted(["seed=9"], status="failed", reason="a reason that is long enough to be broken into several lines " * 3).write(sweep / "6")
     return run(f"runs={sweep}", "listening_test.max_preferences=3", "listening_test.max_marks=4")
@@ -70,7 +70,9 @@ def test_the_page_is_whole_in_light_dark_and_narrow(page: Path, window: Browser,
 
 def test_one_sound_plays_at_a_time_with_its_cursor(page: Path, window: Browser) -> None:
     window.open(page)
-    window.run("(async () => { const [one, two] = document.querySelectorAll('audio'); one.loop = true; await one.play(); await two.play(); })()")
+    window.run(
+        "(async () => { const [one, two] = document.querySelectorAll('audio'); one.loop = true; await one.play(); await two.play(); })()"
+    )
     assert window.run("document.querySelector('audio').paused")
     window.wait("document.querySelector('.cursor') !== null")
 
@@ -86,7 +88,7 @@ def question(window: Browser, choices: list[int]) -> None:
     window.click("#next")
 
 
-def test_the_listening_test_is_taken_and_read_back(page: Path, window: Browser, tmp_path: Path) -> None:
+def test_the_listening_test_is_taken_and_read_back(page: Path, window: Browser) -> None:
     (folder,) = [path for path in page.parent.glob("listening_test_*") if path.is_dir()]
     test = ListeningTest.load(page.parent / f"{folder.name}.key.json")
     window.open(folder / "index.html", width=400, height=800)
@@ -124,7 +126,7 @@ def test_the_listening_test_is_taken_and_read_back(page: Path, window: Browser, 
     assert saved["finished"]
     assert {one["trial"]: one["choice"] for one in saved["answers"] if one["kind"] == "preference"} == expected
     assert {(one["naturalness"], one["similarity"]) for one in saved["answers"] if one["kind"] == "marks"} == {(4, 5)}
-    run(f"ratings={files[0]}", f"output={page.parent}")
+    run(f"ratings='{files[0]}'", f"output={page.parent}")
     window.open(page)
     assert "1 listener answered" in window.run("document.querySelector('#listening-test').textContent")
     preferences = (page.parent / "preferences.csv").read_text().splitlines()[1:]

@@ -58,7 +58,9 @@ def test_batches_become_generator_steps(overrides: tuple[str, ...], batches: lis
     np.testing.assert_allclose(config(tmp_path / "a", *overrides).generator_steps(np.array(batches, dtype=float)), expected)
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "null"), (True, "true"), (5e-4, "0.0005"), ([1, "a"], "[1,a]"), ("x", "x"), (192, "192")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "null"), (True, "true"), (5e-4, "0.0005"), ([1, "a"], "[1,a]"), ("x", "x"), (192, "192")]
+)
 def test_values_are_shown_as_commands_take_them(value: object, text: str) -> None:
     assert shown_value(value) == text
 

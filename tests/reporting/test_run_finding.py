@@ -83,7 +83,12 @@ def test_sweepers_with_parameters_of_their_own_tell_their_jobs_too(tmp_path: Pat
     Planted(sound=False).write(tmp_path / "0")
     hydra = {"overrides": {"task": ["seed=1,2"]}, "sweeper": {"_target_": "x.BasicSweeper", "params": {"embedding_size": "192,256"}}}
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}), encoding="utf-8")
-    assert [one.run for one in find_runs([str(tmp_path)], False).left_out] == ["1", "2", "3"]
+    assert {one.run: one.overrides for one in find_runs([str(tmp_path)], False).left_out} == {
+        "1": ("embedding_size=192", "seed=2"), "2": ("embedding_size=256", "seed=1"), "3": ("embedding_size=256", "seed=2"),
+    }  # fmt: skip
+    hydra["overrides"]["task"] = ["embedding_size=512,64"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}), encoding="utf-8")
+    assert [one.overrides for one in find_runs([str(tmp_path)], False).left_out] == [("embedding_size=64",)]
     hydra["sweeper"]["_target_"] = "x.OptunaSweeper"
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}), encoding="utf-8")
     assert not find_runs([str(tmp_path)], False).left_out
@@ -101,9 +106,12 @@ def test_lists_patterns_and_nested_folders_are_found_once(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda run: None, "runs=.*nowhere is no folder and no pattern"),
+        (lambda _: None, "runs=.*nowhere is no folder and no pattern"),
         (lambda run: run.mkdir(), "holds no run of `sovits train`"),
-        (lambda run: Planted(status="failed", reason="It broke").write(run), "None of the runs in .* can be compared. nowhere: failed. It broke"),
+        (
+            lambda run: Planted(status="failed", reason="It broke").write(run),
+            "None of the runs in .* can be compared. nowhere: failed. It broke",
+        ),
         (lambda run: Planted(evaluated=False).write(run), "nowhere: not evaluated. There is no evaluation/metrics.csv"),
     ],
 )

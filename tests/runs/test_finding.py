@@ -61,6 +61,7 @@ def test_the_newest_unfinished_run_of_the_same_command_goes_on(outputs: Path) ->
 def test_whatever_ended_it_early(status: str | None, outputs: Path) -> None:
     folder = write_run(outputs, "a", COMMAND, status)
     assert folder_of(continue_newest([*COMMAND, "resume=true"]).arguments) == str(folder)
+    assert folder_of(continue_newest(["--config-dir", "mine", *COMMAND, "resume=True"]).arguments[2:]) == str(folder)
 
 
 def test_without_one_a_new_run_begins_and_it_is_said(outputs: Path) -> None:

@@ -94,7 +94,7 @@ def config(output: Path, **changes: Any) -> DictConfig:
         composed = compose("evaluate", overrides=["hydra.run.dir=."])
     composed.output = str(output)
     composed.encoder = {"_target_": f"{__name__}.EnvelopeEncoder"}
-    composed.judges = {name: composed.judges[name] for name in ("speaker_similarity", "mos_proxy", "mel_distance")}
+    composed.judges = {name: composed.judges[name] for name in ("speaker_similarity", "mos_proxy", "mel_distance", "nearest_speaker")}
     composed.judges.mos_proxy.scorer = {"_target_": f"{__name__}.Loudness"}
     for key, value in changes.items():
         setattr(composed, key, value)
@@ -144,7 +144,7 @@ def test_means_are_over_clips_and_then_over_speakers(checkpoint: Path, tmp_path:
     means = [float(row["mos_proxy"]) for row in speakers.values()]
     assert summary["means_over_speakers"]["mos_proxy"] == pytest.approx(np.mean(means), abs=1e-5)
     assert summary["figures"]["mos_proxy"]["higher_is_better"] is True
-    assert set(summary["judges"]) == {"speaker_similarity", "mos_proxy", "mel_distance"}
+    assert set(summary["judges"]) == {"speaker_similarity", "mos_proxy", "mel_distance", "nearest_speaker"}
     assert (summary["generator step"], summary["split"], summary["clips"]) == (7, "test", 7)
 
 
@@ -169,8 +169,12 @@ def test_the_page_stands_on_its_own_and_nothing_is_lost(checkpoint: Path, tmp_pa
     links = Links()
     links.feed(page.read_text(encoding="utf-8"))
     files = [link for link in links.found if not link.startswith("#")]
-    assert len(files) == 7 * 3 + 3
+    assert len(files) == 7 * 3 + 3 + 1
     assert all((tmp_path / link).is_file() and "://" not in link for link in files)
+    with (tmp_path / "confusion.csv").open() as file:
+        confused = list(csv.DictReader(file))
+    assert [(row["sound"], row["speaker"]) for row in confused[:3]] == [("synthesis", name) for name in SPEAKERS]
+    assert [sum(int(row[name]) for name in SPEAKERS) for row in confused] == [3, 1, 3] * 2, "every clip was taken for somebody"
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["ana.png", "bo.png", "new_one.png"]
     assert "Clip 2 & <b>more</b>, 欢迎" in links.text
     left_out = json.loads((tmp_path / "summary.json").read_text())["left_out"]

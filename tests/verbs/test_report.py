@@ -26,7 +26,7 @@ def run(*overrides: str) -> Path:
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     for number, size in enumerate((192, 384)):
-        value = lambda name, clip, size=size: size / 100 + clip  # noqa: E731
+        value = lambda _, clip, size=size: size / 100 + clip  # noqa: E731
         Planted([f"embedding_size={size}"], value).write(tmp_path / "sweep" / str(number))
     Planted(["embedding_size=512"], status="failed", reason="out of memory").write(tmp_path / "sweep" / "2")
     return tmp_path / "sweep"
@@ -48,7 +48,9 @@ def answers(report_folder: Path, path: Path, **changes: object) -> Path:
     return path
 
 
-def test_a_sweep_becomes_a_page_with_tables_and_a_test(sweep: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_becomes_a_page_with_tables_and_a_test(
+    sweep: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     with caplog.at_level(logging.INFO):
         page = run(f"runs={sweep}")
     assert page == sweep / "report" / "index.html"
@@ -64,7 +66,7 @@ def test_a_sweep_becomes_a_page_with_tables_and_a_test(sweep: Path, caplog: pyte
     assert "recordings" in printed
 
 
-def test_answers_come_back_into_the_page(sweep: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_come_back_into_the_page(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = run(f"runs={sweep}")
     before = page.read_text()
     file = answers(page.parent, tmp_path / "answers.json")

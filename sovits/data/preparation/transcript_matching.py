@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from rapidfuzz.distance import Levenshtein
 
 from sovits.data.manifest import Word
 from sovits.errors import SovitsError
-from sovits.text.language import HAN, fold_letters
-from sovits.text.normalization import normalize
+from sovits.text.language import HAN
+from sovits.text.spoken_words import spoken_words
 
 LEAST_COMMON = 0.6
 """Part of the words that must be heard as written: below, the text is probably of another recording."""
 _TOKEN = re.compile(rf"\s*[{HAN}][^\w\s]*|\s*[^\s{HAN}]+")
-# A word in any script: what is heard in a third language disagrees too.
-_SPOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
-_APOSTROPHE = re.compile("['’]")
 
 
 def match_words(text: str, heard: Sequence[Word]) -> tuple[Word, ...]:
@@ -57,15 +53,8 @@ def disagreement(text: str, heard: str, language: str | None = None) -> float:
     Args:
         language: ``en``, ``zh``, ``mixed`` or None; decides only how numbers without words around them are read.
     """
-    written, listened = _spoken_words(text, language), _spoken_words(heard, language)
+    written, listened = spoken_words(text, language), spoken_words(heard, language)
     return Levenshtein.distance(written, listened) / max(len(written), 1)
-
-
-def _spoken_words(text: str, language: str | None) -> list[str]:
-    # Where there is nothing to say, or another script, the words, if any, are compared as they stand.
-    with suppress(SovitsError):
-        text = normalize(text, language)
-    return _SPOKEN.findall(_APOSTROPHE.sub("", fold_letters(text.casefold())))
 
 
 def _stretches(words: Sequence[str], spoken: Sequence[str]) -> Iterator[tuple[bool, int, int, int, int]]:
