@@ -22,7 +22,6 @@ train: export OMP_WAIT_POLICY := passive
 train: setup
 	$(BIN)/sovits prepare
 	$(BIN)/sovits train experiment=quickstart hydra.run.dir=$(RUN)
-	$(BIN)/sovits evaluate checkpoint=$(CHECKPOINT) output=$(RUN)/evaluation
 	$(BIN)/sovits synthesize checkpoint=$(CHECKPOINT) speaker=alice text='Hello，欢迎致电客服中心' output=$(RUN)/hello.wav
 	@echo
 	@echo "Done. Everything is in $(RUN):"

@@ -174,6 +174,7 @@ def _hush() -> None:
         ".*pkg_resources is deprecated.*",
         ".*smaller than the logging interval.*",
         ".*does not have many workers.*",
+        ".*`srun` command is available.*",
     ):
         warnings.filterwarnings("ignore", message)
 

@@ -22,7 +22,7 @@ from sovits.launching.resources import Resources
 from sovits.launching.sweep_folder import SweepFolder
 from sovits.runs.reproduction import Override
 
-SILENT_LOGGING = {"version": 1, "root": None, "disable_existing_loggers": False}
+ONLY_WARNINGS = {"version": 1, "root": {"level": "WARNING", "handlers": []}, "disable_existing_loggers": False}
 CLUSTER_ANSWERS_WITHIN = 30
 """Seconds."""
 
@@ -68,7 +68,7 @@ class Launching(Callback):
             if ranks.rank:
                 # The first one writes what the run leaves.
                 config.hydra.output_subdir = None
-                config.hydra.job_logging = SILENT_LOGGING
+                config.hydra.job_logging = ONLY_WARNINGS
 
 
 def _many_runs(config: DictConfig) -> None:

@@ -39,7 +39,7 @@ class OutsideRanks:
         environment = os.environ if environment is None else environment
         if TOLD_BY in environment:
             return cls._of_torch(environment)
-        if environment.get("SUBMITIT_EXECUTOR") is None and SLURMEnvironment.detect() and int(environment["SLURM_NTASKS"]) > 1:
+        if "SUBMITIT_EXECUTOR" not in environment and _srun_started_this(environment) and int(environment["SLURM_NTASKS"]) > 1:
             slurm = SLURMEnvironment(auto_requeue=False)
             return cls(slurm.global_rank(), slurm.world_size(), slurm.main_address, slurm.main_port, "srun")
         return None
@@ -83,12 +83,17 @@ def cluster_environment(nodes: int, devices: int | str | list[int]) -> ClusterEn
         assert ranks is not None
         _require_equal(ranks.starter, ranks.world_size, nodes, counted, devices)
         return TorchElasticEnvironment()
-    if SLURMEnvironment.detect():
+    if _srun_started_this(os.environ):
         if int(os.environ["SLURM_NTASKS"]) > 1 or nodes * (counted or 1) > 1:
             _require_equal("Slurm", int(os.environ["SLURM_NTASKS"]), nodes, counted, devices)
         # Resuming is the business of resume=true; Lightning's own way leaves checkpoints that later runs there would pick up.
         return SLURMEnvironment(auto_requeue=False)
     return None
+
+
+def _srun_started_this(environment: Mapping[str, str]) -> bool:
+    # Lightning's question alone would warn wherever srun is installed.
+    return "SLURM_NTASKS" in environment and SLURMEnvironment.detect()
 
 
 def _require_equal(starter: str, started: int, nodes: int, each: int | None, devices: object) -> None:

@@ -27,8 +27,8 @@ from sovits.runs.recorded import first_process
 
 log = logging.getLogger(__name__)
 
-QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none"]
-"""Of all ranks but the first: they write nothing into the run's folder."""
+QUIET = ["hydra.output_subdir=null", "hydra/job_logging=stdout"]
+"""Of all ranks but the first: they write nothing into the run's folder; what they say is in submitit's."""
 BASE = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name", "stderr_to_stdout")
 """What submitit's executors call alike."""
 ASK_EVERY = 1.0

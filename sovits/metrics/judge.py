@@ -83,7 +83,7 @@ class Judge(Metric, ABC):
         speakers: every speaker that may be scored, in the same order on every rank.
     """
 
-    figures: ClassVar[tuple[Figure, ...]]
+    figures: tuple[Figure, ...]
     """The figures of synthetic speech. Beside each there may be that of the recording (``REAL``) and of the reconstruction."""
     beside: ClassVar[tuple[str, ...]] = (REAL, RECONSTRUCTION)
     """Endings of the names of figures that are given as well."""

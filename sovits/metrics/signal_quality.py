@@ -37,7 +37,7 @@ class SignalQuality(Judge):
         SovitsError: a package is missing.
     """
 
-    figures = (
+    figures: tuple[Figure, ...] = (
         Figure(_PESQ, "PESQ, reconstruction", "ITU-T P.862.2 of the reconstruction beside the recording, 1.0 to 4.6", True),
         Figure(
             _STOI, "STOI, reconstruction", "short-time objective intelligibility of the reconstruction beside the recording, 0 to 1", True
@@ -47,6 +47,8 @@ class SignalQuality(Judge):
     beside = ()
 
     def __init__(self, speakers: Sequence[str], pesq: bool = True) -> None:
+        if not pesq:
+            self.figures = tuple(figure for figure in self.figures if figure.name != _PESQ)
         super().__init__(speakers)
         self.pesq = pesq
         try:

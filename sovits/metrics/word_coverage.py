@@ -72,15 +72,18 @@ def find_coverage(recognizer: EnglishRecognizer, samples: np.ndarray, sample_rat
         return None
     straight = _Way(plain_arcs(words), len(words), 0.0)
     wandering = _Way(_deviating_arcs(words), 2 * len(words) + 1, _BEAM)
-    ways = [
-        (way, heard) for way in (straight, wandering) if (heard := recognizer.hear(samples, sample_rate, way.arcs, way.final, way.beam))
-    ]
+    ways = []
+    for way in (straight, wandering):
+        heard = recognizer.hear(samples, sample_rate, way.arcs, way.final, way.beam)
+        # The recognizer also tells of a path that was broken off before its end, as in sounds that are no speech.
+        if heard is not None and (steps := way.steps(heard.words)) is not None:
+            ways.append((heard.score, steps))
     if not ways:
         return _covered(words, [], 1.0)
-    best, heard = max(ways, key=lambda way: way[1].score)
+    _, best = max(ways, key=lambda way: way[0])
     # With one way only, the sound is too short for the whole text.
-    lead = abs(ways[0][1].score - ways[1][1].score) if len(ways) == 2 else math.inf
-    return _covered(words, best.steps(heard.words), 1.0 / (1.0 + math.exp(-lead / _DOUBT)))
+    lead = abs(ways[0][0] - ways[1][0]) if len(ways) == 2 else math.inf
+    return _covered(words, best, 1.0 / (1.0 + math.exp(-lead / _DOUBT)))
 
 
 class WordCoverage(SoundJudge):
@@ -139,8 +142,8 @@ class _Way:
     final: int
     beam: float
 
-    def steps(self, heard: Sequence[HeardWord]) -> list[_Step]:
-        """Where in the text each heard word belongs: the likeliest path that says just these words."""
+    def steps(self, heard: Sequence[HeardWord]) -> list[_Step] | None:
+        """Where in the text each heard word belongs: the likeliest path that says just these words; None where none ends with them."""
         leaving: dict[tuple[int, str | None], list[Arc]] = defaultdict(list)
         for arc in self.arcs:
             leaving[arc.start, arc.word].append(arc)
@@ -156,6 +159,8 @@ class _Way:
         endings = [(prior, path) for state, (prior, path) in paths.items() if state == self.final]
         for state, (prior, path) in paths.items():
             endings += [(prior + arc.log_probability, path) for arc in leaving[state, None] if arc.end == self.final]
+        if not endings:
+            return None
         _, best = max(endings)
         return [_Step(state, word) for state, word in zip(best, heard, strict=True)]
 

@@ -252,7 +252,8 @@ def _about_seeds(settings: Sequence[Setting]) -> str:
             "too narrow beside those of the others."
         )
     if min(counts.values()) < FEW_SEEDS:
-        told = ", ".join(f"{key} {count}" for key, count in counts.items())
+        each = f"{min(counts.values())} of each setting" if len(set(counts.values())) == 1 else ""
+        told = each or ", ".join(f"{key} {count}" for key, count in counts.items())
         return (
             f"Seeds are few ({told}): intervals that resample so few runs are rough, and tend to be too narrow; the test over seeds "
             "cannot give a small p at all."

@@ -9,16 +9,9 @@ from pathlib import Path
 
 from sovits.errors import SovitsError
 from sovits.reporting.comparison import Comparison
-from sovits.reporting.comparison_sections import (
-    curves_section,
-    figures_section,
-    left_out_section,
-    listening_section,
-    plots_section,
-    settings_section,
-    speakers_section,
-    tests_section,
-)
+from sovits.reporting.comparison_listening import listening_section
+from sovits.reporting.comparison_plots import curves_section, plots_section
+from sovits.reporting.comparison_sections import figures_section, left_out_section, settings_section, speakers_section, tests_section
 from sovits.reporting.comparison_sounds import Sounds
 from sovits.reporting.comparison_tables import CLIPS, COMPARISONS, RUNS, SETTINGS, SPEAKERS
 from sovits.reporting.html import address, asset, document, link, write_if_changed
@@ -97,7 +90,7 @@ def write_page(
         "Curves": curves_section(comparison),
         "Listen": listening_section(comparison, sounds) if sounds.sentences else "<p>No run kept its audio.</p>",
         "Listening test": _test(test) + _between(ratings),
-        "Files": _files(several),
+        "Files": _files(bool(comparison.pairs)),
     }
     shown = {name: content for name, content in sections.items() if content}
     contents = " ".join(link(f"#{_target(name)}", name) for name in shown)
@@ -187,6 +180,6 @@ def _test(test: ListeningTest | None) -> str:
     )
 
 
-def _files(several: bool) -> str:
-    names = {name: told for name, told in _FILES.items() if several or name != COMPARISONS}
+def _files(compared: bool) -> str:
+    names = {name: told for name, told in _FILES.items() if compared or name != COMPARISONS}
     return "<ul>" + "".join(f"<li>{link(address(name), name)}: {told}</li>" for name, told in names.items()) + "</ul>"

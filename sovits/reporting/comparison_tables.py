@@ -18,12 +18,15 @@ RUNS, CLIPS, SPEAKERS, SETTINGS, COMPARISONS = "runs.csv", "clips.csv", "speaker
 
 
 def write_tables(comparison: Comparison, folder: Path) -> None:
-    """Writes the five tables; a figure that is not known is an empty cell."""
+    """Writes the five tables, without the last where there is nothing to compare; a figure that is not known is an empty cell."""
     write_csv(folder / RUNS, _runs(comparison))
     write_csv(folder / SETTINGS, _settings(comparison))
     write_csv(folder / SPEAKERS, _speakers(comparison))
     write_csv(folder / CLIPS, _clips(comparison))
-    write_csv(folder / COMPARISONS, _comparisons(comparison))
+    if comparison.pairs:
+        write_csv(folder / COMPARISONS, _comparisons(comparison))
+    else:
+        (folder / COMPARISONS).unlink(missing_ok=True)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

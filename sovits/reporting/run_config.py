@@ -16,9 +16,10 @@ from sovits.errors import SovitsError
 
 NOT_A_SETTING = (
     "seed", "n_speakers", "paths", "resume", "reproduces", "reproduce_anyway", "dry_run", "objective", "sweep", "launcher", "logger",
-    "data.root", "data.cache", "data.cache_folder", "data.num_workers", "data.pin_memory", "callbacks.progress", "callbacks.samples",
+    "encoder", "judges", "evaluation", "callbacks.judging", "callbacks.progress", "callbacks.samples", "data.root", "data.cache",
+    "data.cache_folder", "data.num_workers", "data.pin_memory",
 )  # fmt: skip
-"""Keys, with all below them, that say where or how comfortably a run works and not what it learns; and the seed, which is chance."""
+"""Keys, with all below them, that say where or how comfortably a run works, or who judges it, and not what it learns; and the seed."""
 SPEAKER = "data.speaker"
 
 

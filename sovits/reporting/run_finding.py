@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import glob
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from sovits.errors import SovitsError
 from sovits.reporting.run_reading import EvaluatedRun, LeftOut, read_run
 
-_RECORD, _HYDRA, _SWEEP = "run.json", ".hydra", "multirun.yaml"
+_RECORD, _HYDRA, _JOBS, _SWEEP = "run.json", ".hydra", "sweep.json", "multirun.yaml"
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,19 @@ def find_runs(places: Sequence[str], include_unfinished: bool) -> FoundRuns:
     """
     folders = [folder for place in places for folder in _folders(place)]
     found: dict[Path, str] = {}
-    left_out: list[LeftOut] = []
+    below_each: dict[Path, list[Path]] = {}
     for folder in folders:
-        below = _runs_below(folder)
+        below = below_each[folder] = _runs_below(folder)
         if not below:
             raise SovitsError(f"{folder} holds no run of `sovits train`, neither run.json nor .hydra; give outputs/train/DATE_TIME, say.")
         for run in below:
             name = _name(run, folder, len(folders) > 1)
             found.setdefault(run.resolve(), run.as_posix() if name in found.values() else name)
-        left_out += _never_started(folder, below)
     read = [read_run(run, name, include_unfinished) for run, name in found.items()]
     runs = tuple(run for run in read if isinstance(run, EvaluatedRun))
-    left_out = [run for run in read if isinstance(run, LeftOut)] + left_out
+    known = {tuple(run.record.overrides) if isinstance(run, EvaluatedRun) else run.overrides for run in read}
+    left_out = [run for run in read if isinstance(run, LeftOut)]
+    left_out += [job for folder, below in below_each.items() for job in _not_run(folder, below, known)]
     if not runs:
         reasons = " ".join(f"{run.run}: {run.status}. {run.reason}" for run in left_out[:3])
         more = f" And {len(left_out) - 3} more." if len(left_out) > 3 else ""
@@ -86,24 +90,40 @@ def _name(run: Path, folder: Path, several: bool) -> str:
     return f"{folder.resolve().name}/{inside}" if several else inside
 
 
-def _never_started(folder: Path, runs: Sequence[Path]) -> list[LeftOut]:
-    """Jobs that the sweep's command asked for and that left no folder, where jobs are numbered as Hydra does by itself."""
-    file = folder / _SWEEP
-    if not file.is_file() or not all(run.name.isdigit() and run.parent == folder for run in runs):
+def _not_run(folder: Path, runs: Sequence[Path], known: set[tuple[str, ...]]) -> list[LeftOut]:
+    """Jobs of a sweep that left no folder.
+
+    Args:
+        folder: of the sweep.
+        runs: the folders of its jobs.
+        known: overrides of the jobs that left a record.
+    """
+    started = {run.name for run in runs if run.parent == folder}
+    if not all(name.isdigit() for name in started):
+        return []
+    reason = "It left no folder: it still waits, or its launcher gave up before it; give the sweep's command again."
+    jobs = enumerate(_planned(folder))
+    return [LeftOut(str(number), "not run", reason, job) for number, job in jobs if str(number) not in started and job not in known]
+
+
+def _planned(folder: Path) -> list[tuple[str, ...]]:
+    """The overrides of each job of a sweep: from its own list, or worked out from what Hydra wrote; none where neither tells."""
+    listed, written = folder / _JOBS, folder / _SWEEP
+    if listed.is_file():
+        try:
+            return [tuple(str(one) for one in job) for job in json.loads(listed.read_text(encoding="utf-8"))["jobs"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise SovitsError(f"{listed} is damaged ({error!r}); give the sweep's runs one by one, runs='{folder}/*'.") from error
+    if not written.is_file():
         return []
     try:
-        config = OmegaConf.load(file)
-        overrides = [str(one) for one in OmegaConf.select(config, "hydra.overrides.task") or ()]
+        config = OmegaConf.load(written)
         params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-        target = str(OmegaConf.select(config, "hydra.sweeper._target_"))
-        if not target.endswith("BasicSweeper"):
-            return []
-        jobs = _jobs([*(f"{key}={value}" for key, value in params.items()), *overrides])
-    except HydraException:
-        return []
-    started = {int(run.name) for run in runs}
-    reason = "It left no folder: it still waits, or its launcher gave up before it; start the sweep's missing jobs again."
-    return [LeftOut(str(number), "not started", reason, job) for number, job in enumerate(jobs) if number not in started]
+        overrides = [*(f"{key}={value}" for key, value in params.items()), *(OmegaConf.select(config, "hydra.overrides.task") or ())]
+        # Other sweepers choose as they go.
+        return _jobs(overrides) if str(OmegaConf.select(config, "hydra.sweeper._target_")).endswith("BasicSweeper") else []
+    except (yaml.YAMLError, OmegaConfBaseException, HydraException) as error:
+        raise SovitsError(f"{written} is damaged ({' '.join(str(error).split())}); give the sweep's runs one by one.") from error
 
 
 def _jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:

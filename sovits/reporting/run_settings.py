@@ -255,12 +255,12 @@ def _differences(first: Any, second: Any, path: str) -> str | None:
 def _other_sentences(first: Setting, other: Setting) -> str:
     missing = [[id_ for id_ in one.clips if id_ not in two.clips] for one, two in ((first, other), (other, first))]
     told = " and ".join(
-        f"{len(ids)} of {setting.label} are not in the other ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"
+        f"{len(ids)} of {setting.runs[0].name} are not in the other ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"
         for ids, setting in zip(missing, (first, other), strict=True)
         if ids
     )
     return (
-        f"{first.label} ({first.runs[0].name}) and {other.label} ({other.runs[0].name}) were judged on different test sentences: {told}; "
+        f"{first.runs[0].name} and {other.runs[0].name} cannot be compared: they were judged on different test sentences: {told}; "
         "evaluate them on the same ones, or give common_sentences=true to compare on those that all have."
     )
 

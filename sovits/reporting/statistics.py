@@ -93,13 +93,14 @@ class Statistics:
         if family not in ("figure", "all"):
             raise SovitsError(f"statistics.family={family} is none of figure, all; choose one of them.")
         self.resamples, self.permutations, self.confidence, self.family, self.seed = resamples, permutations, confidence, family, seed
+        self._sentences: dict[tuple[int, ...], list[np.ndarray]] = {}
 
     def estimates(self, values: np.ndarray, speakers: Speakers) -> tuple[Estimate, dict[str, Estimate]]:
         """The mean over speakers and each speaker's own, from ``values`` [R, N].
 
         Sentences are drawn with replacement within each speaker, and runs too where there are two or more. The speakers stay as they are.
         """
-        drawn = self._drawn(values, speakers, np.random.default_rng(self.seed), np.random.default_rng([self.seed, 1]))
+        drawn = self._drawn(values, speakers, number=1)
         points = _speaker_means(_over_runs(values), speakers)
         own = {name: self._estimate(point, drawn[:, k]) for k, (name, point) in enumerate(zip(speakers.names, points, strict=True))}
         return self._estimate(_mean(points), _row_means(drawn)), own
@@ -125,26 +126,30 @@ class Statistics:
 
     def _difference(self, first: np.ndarray, second: np.ndarray, differences: np.ndarray, speakers: Speakers) -> Estimate:
         """Both settings speak the same drawn sentences; their runs are drawn apart."""
-        drawn = [
-            self._drawn(values, speakers, np.random.default_rng(self.seed), np.random.default_rng([self.seed, number]))
-            for number, values in enumerate((first, second), start=1)
-        ]
+        drawn = [self._drawn(values, speakers, number) for number, values in enumerate((first, second), start=1)]
         return self._estimate(_mean(_speaker_means(differences, speakers)), _row_means(drawn[0] - drawn[1]))
 
-    def _drawn(self, values: np.ndarray, speakers: Speakers, sentences: np.random.Generator, runs: np.random.Generator) -> np.ndarray:
-        """Bootstrap means [resamples, speakers]; NaN for a draw without a known value."""
+    def _drawn(self, values: np.ndarray, speakers: Speakers, number: int) -> np.ndarray:
+        """Bootstrap means [resamples, speakers]; NaN for a draw without a known value. Another ``number`` draws other runs."""
         count = len(values)
-        times = runs.multinomial(count, np.full(count, 1 / count), size=self.resamples).astype(float)
+        times = np.random.default_rng([self.seed, number]).multinomial(count, np.full(count, 1 / count), size=self.resamples).astype(float)
         known = np.isfinite(values)
         drawn = np.full((self.resamples, len(speakers.names)), np.nan)
-        for number, columns in enumerate(speakers.columns):
-            # Sentences are drawn for every speaker, known or not, so that two settings get the same ones from the same generator.
-            often = sentences.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), size=self.resamples).astype(float)
+        for at, (columns, often) in enumerate(zip(speakers.columns, self._drawn_sentences(speakers), strict=True)):
             with np.errstate(invalid="ignore"):
                 own = times @ np.where(known, values, 0.0)[:, columns] / (times @ known[:, columns].astype(float))
                 there = np.isfinite(own)
-                drawn[:, number] = (often * np.where(there, own, 0.0)).sum(axis=1) / (often * there).sum(axis=1)
+                drawn[:, at] = (often * np.where(there, own, 0.0)).sum(axis=1) / (often * there).sum(axis=1)
         return drawn
+
+    def _drawn_sentences(self, speakers: Speakers) -> list[np.ndarray]:
+        """How often each draw holds each sentence, [resamples, N] for each speaker: the same for all settings and figures."""
+        counts = tuple(len(columns) for columns in speakers.columns)
+        if counts not in self._sentences:
+            chance = np.random.default_rng(self.seed)
+            drawn = [chance.multinomial(count, np.full(count, 1 / count), size=self.resamples).astype(float) for count in counts]
+            self._sentences[counts] = drawn
+        return self._sentences[counts]
 
     def _estimate(self, point: float, drawn: np.ndarray) -> Estimate:
         drawn = drawn[np.isfinite(drawn)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -59,8 +58,15 @@ def voice_space_figure(points: Sequence[VoicePoint], title: str = "") -> Figure:
             for kind in kinds:
                 chosen = [row for row, point in enumerate(points) if (point.speaker, point.kind) == (speaker, kind)]
                 if chosen:
-                    style: dict[str, Any] = {"marker": MARKERS[kinds.index(kind) % len(MARKERS)], "color": colours(speakers.index(speaker) % colours.N)}
-                    axis.scatter(*coordinates[chosen].T, s=36, alpha=0.8, linewidths=0, label=drawable(f"{speaker}, {kind}"), **style)
+                    axis.scatter(
+                        coordinates[chosen, 0],
+                        coordinates[chosen, 1],
+                        marker=MARKERS[kinds.index(kind) % len(MARKERS)],
+                        color=colours(speakers.index(speaker) % colours.N),
+                        alpha=0.8,
+                        linewidths=0,
+                        label=drawable(f"{speaker}, {kind}"),
+                    )
         axis.set_xlabel(f"First principal axis ({shares[0]:.0%} of the variance)")
         axis.set_ylabel(f"Second principal axis ({shares[1]:.0%})")
         axis.set_aspect("equal", adjustable="datalim")

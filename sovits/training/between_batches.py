@@ -48,7 +48,7 @@ def settle(checkpoint: dict[str, Any]) -> None:
 
 def batches_done(trainer: Trainer) -> int:
     """Batches that the run has trained on so far, those before a resumption among them: Lightning's axis of what is logged."""
-    return trainer.fit_loop.epoch_loop.batch_progress.total.processed
+    return int(trainer.fit_loop.epoch_loop.batch_progress.total.completed)
 
 
 def go_on(trainer: Trainer) -> None:

@@ -114,6 +114,6 @@ def _newest(folder: Path) -> Path | None:
 def _require_unused(run: Path) -> None:
     if (run / FOLDER / LAST).is_file():
         raise SovitsError(
-            f"{run} holds a run already, whose {FOLDER}/{LAST} would be overwritten; go on with it by resume=true, or choose another folder "
-            "with hydra.run.dir=DIR."
+            f"{run} holds a run already, whose {FOLDER}/{LAST} would be overwritten; go on with it by resume=true, or choose another "
+            "folder with hydra.run.dir=DIR."
         )

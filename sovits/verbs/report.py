@@ -74,14 +74,16 @@ def _compare(config: DictConfig, runs: Sequence[str], output: Path | None, stati
     sounds = copy_sounds(comparison, output, config.audio.max_sentences)
     plan = instantiate(config.listening_test)
     test = None if plan is None else plan.write(comparison, output)
-    page = write_page(output, _title(found, comparison), comparison, sounds, test, _earlier_ratings(output, statistics))
+    page = write_page(output, _title(found, comparison, len(runs) > 1), comparison, sounds, test, _earlier_ratings(output, statistics))
     _tell(comparison, output, test)
     return output, page
 
 
-def _title(found: FoundRuns, comparison: Comparison) -> str:
-    name = found.first.resolve().name
-    return f"{len(comparison.settings)} settings of {name}" if len(comparison.settings) > 1 else f"Report on {name}"
+def _title(found: FoundRuns, comparison: Comparison, several_places: bool) -> str:
+    count, name = len(comparison.settings), found.first.resolve().name
+    if count == 1:
+        return f"Report on {name}"
+    return f"{count} settings compared" if several_places else f"{count} settings of {name}"
 
 
 def _rate(sittings: Sequence[Sitting], output: Path | None, outputs: Path, statistics: Statistics) -> tuple[Path, Path]:

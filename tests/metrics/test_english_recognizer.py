@@ -13,8 +13,9 @@ from sovits.audio.waveform import read_waveform
 from sovits.data.espeak import Espeak, Speech, open_espeak
 from sovits.errors import SovitsError
 from sovits.metrics import EnglishRecognizer, Intelligibility, WordCoverage, find_coverage
-from sovits.metrics.english_recognizer import plain_arcs
+from sovits.metrics.english_recognizer import HeardWord, plain_arcs
 from sovits.metrics.intelligibility import other_texts
+from sovits.metrics.word_coverage import _Way
 from tests.readings import reading
 from tests.sounds import noise
 
@@ -168,3 +169,13 @@ def test_real_speech(recognizer: EnglishRecognizer, real_speech: Path) -> None:
     assert texts(coverage.skipped) == ["thick"]
     assert (whole.skipped, whole.repeated) == ([], [])
     assert Intelligibility(["a"], recognizer).hear(clip, reading("a", "a", clip, clip, RATE, text=text))["intelligibility"] > 3
+
+
+def test_a_path_that_was_broken_off_is_no_way_through_the_text() -> None:
+    way = _Way(plain_arcs(["one", "two", "three"]), 3, 0.0)
+    said = [HeardWord(word, 0.0, 0.1, -1.0) for word in ("one", "two", "three")]
+    steps = way.steps(said)
+    assert steps is not None
+    assert [step.position for step in steps] == [1, 2, 3]
+    assert way.steps(said[:2]) is None
+    assert way.steps(said[1:]) is None

@@ -101,7 +101,7 @@ def notes(told: Comparison) -> str:
 
 
 def test_notes_say_what_few_runs_cannot_show(three: Comparison, tmp_path: Path) -> None:
-    assert "Seeds are few (A 2, B 2, C 2)" in notes(three)
+    assert "Seeds are few (2 of each setting)" in notes(three)
     assert "1 run is left out of all figures: 1 failed" in notes(three)
     assert "bo 4" in notes(three)
     assert "The 2 speakers are not resampled" in notes(three)

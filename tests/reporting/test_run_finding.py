@@ -69,7 +69,7 @@ def test_a_sweep_lists_what_it_does_not_compare(tmp_path: Path) -> None:
     assert [run.name for run in found.runs] == ["0", "6", "7", "8", "9", "10", "11"]
     told = {one.run: one for one in found.left_out}
     assert {name: one.status for name, one in told.items()} == {
-        "1": "failed", "2": "running", "3": "stopped", "4": "not evaluated", "5": "no record", "12": "not started",
+        "1": "failed", "2": "running", "3": "stopped", "4": "not evaluated", "5": "no record", "12": "not run",
     }  # fmt: skip
     assert "out of memory" in told["1"].reason
     assert "resume=true" in told["2"].reason
@@ -92,6 +92,17 @@ def test_sweepers_with_parameters_of_their_own_tell_their_jobs_too(tmp_path: Pat
     hydra["sweeper"]["_target_"] = "x.OptunaSweeper"
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}), encoding="utf-8")
     assert not find_runs([str(tmp_path)], False).left_out
+
+
+def test_a_sweep_that_lists_its_jobs_is_taken_at_its_word(tmp_path: Path) -> None:
+    Planted(["seed=5"], sound=False).write(tmp_path / "0")
+    jobs = [["seed=4"], ["seed=5"], ["seed=6"]]
+    (tmp_path / "sweep.json").write_text(json.dumps({"format": 1, "jobs": jobs}), encoding="utf-8")
+    # Job 0 has its folder, and the overrides of job 1 are those of a run.
+    assert [(one.run, one.status, one.overrides) for one in find_runs([str(tmp_path)], False).left_out] == [("2", "not run", ("seed=6",))]
+    (tmp_path / "sweep.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SovitsError, match=r"sweep\.json is damaged"):
+        find_runs([str(tmp_path)], False)
 
 
 def test_lists_patterns_and_nested_folders_are_found_once(tmp_path: Path) -> None:

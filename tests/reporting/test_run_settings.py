@@ -117,7 +117,7 @@ def judges(**settings: Any) -> dict[str, Any]:
         ({"data": {"root": "sets/b"}}, "two prepared sets"),
         ({"summary": judges(mos={"encoder": "y"})}, "the judge's mos.encoder is 'x' in one and 'y' in the other"),
         ({"summary": judges(mos={"encoder": "x", "seconds": 9})}, "mos.seconds is None in one and 9"),
-        ({"speakers": {"ana": 3, "bo x": 1}}, r"different test sentences: 1 of embedding_size=256 are not in the other \(bo x/1\)"),
+        ({"speakers": {"ana": 3, "bo x": 1}}, r"different test sentences: 1 of 0 are not in the other \(bo x/1\)"),
         ({"texts": ("Another",)}, "the test sentence ana/0 is 'And one more.' in one and 'Another' in the other"),
     ],
 )

@@ -78,7 +78,8 @@ def test_without_one_a_new_run_begins_and_it_is_said(outputs: Path) -> None:
     "arguments",
     [
         COMMAND, [*COMMAND, "resume=null"], [*COMMAND, "resume=a/last.ckpt"], [*COMMAND, "resume=true", "hydra.run.dir=here"],
-        [*COMMAND, "resume=true", "--cfg", "job"], [*COMMAND, "resume=true", "--help"], ["-m", *COMMAND, "resume=true", "hydra.sweep.dir=x"],
+        [*COMMAND, "resume=true", "--cfg", "job"], [*COMMAND, "resume=true", "--help"],
+        ["-m", *COMMAND, "resume=true", "hydra.sweep.dir=x"],
     ],
 )  # fmt: skip
 def test_where_nothing_is_to_be_found_the_command_stays_as_it_is(arguments: list[str], outputs: Path) -> None:
@@ -86,7 +87,8 @@ def test_where_nothing_is_to_be_found_the_command_stays_as_it_is(arguments: list
     assert continue_newest(arguments) == finding.Continued(arguments, None)
 
 
-def test_other_outputs_are_looked_through_and_odd_names_survive(outputs: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("outputs")
+def test_other_outputs_are_looked_through_and_odd_names_survive(tmp_path: Path) -> None:
     place = f"paths.outputs='{tmp_path}/it is, mine'"
     folder = write_run(tmp_path / "it is, mine", "a=b's", [*COMMAND, place], "running")
     assert folder_of(continue_newest([*COMMAND, "resume=true", place]).arguments) == str(folder)

@@ -66,7 +66,8 @@ def write_set(root: Path, clips: int = 5) -> Path:
 
 
 def read_characters(text: str, language: str | None) -> EncodedText:
-    """Every character a phone."""
+    """Every character a phone, in any language."""
+    assert language == "en"
     zeros = [0] * len(text)
     return EncodedText(text, list(text), [1 + ord(character) % 48 for character in text], zeros, zeros, zeros[:1], zeros)
 
@@ -140,5 +141,5 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         same = one.dtype == other.dtype and one.shape == other.shape and one.numpy().tobytes() == other.numpy().tobytes()
     else:
-        same = type(one) is type(other) and (one == other or one != one and other != other)
+        same = type(one) is type(other) and (one == other or (one != one and other != other))
     return [] if same else [where]

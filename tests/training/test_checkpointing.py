@@ -90,7 +90,7 @@ def test_where_to_go_on(folder: Path) -> None:
 
 @pytest.mark.usefixtures("small_files")
 def test_a_full_disk_leaves_the_old_file_and_names_it(folder: Path) -> None:
-    with pytest.raises(SovitsError, match=r"last.ckpt could not be written \(File too large\); the last good .*last.ckpt of step 9.*resume="):
+    with pytest.raises(SovitsError, match=r"last.ckpt could not be written \(File too large\); the last good .*of step 9.*resume="):
         write_durably(content(12, 100_000), folder / "last.ckpt")
     assert steps_in(folder / "last.ckpt") == 9
     assert list(folder.glob("*.partial")) == []
