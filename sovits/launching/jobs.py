@@ -13,6 +13,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from torch.distributed import DistError
 
 from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.multirun import in_multirun
@@ -49,11 +50,22 @@ def work_off(run: Callable[[DictConfig], Any], config: DictConfig) -> float | No
         note_mistake(str(cause), config)
         raise cause from None
     except Exception as error:
+        if in_job() and lost_another(error):
+            log.exception("The run's other processes are gone.")
+            # Without a result, so that the scheduler's word counts: it sends the job again where a node died.
+            raise SystemExit(1) from None
         if in_multirun():
             log.exception("The run failed.")
             note_mistake(f"{type(error).__name__}: {error}", config)
         raise
     return None
+
+
+def lost_another(error: Exception) -> bool:
+    """Whether this process failed only because it heard no more of another."""
+    # gloo's and some of NCCL's are no more than a RuntimeError.
+    told = str(error)
+    return isinstance(error, DistError) or (isinstance(error, RuntimeError) and any(name in told for name in ("gloo", "NCCL")))
 
 
 def note_mistake(told: str, config: DictConfig) -> None:

@@ -60,7 +60,7 @@ class SweepLauncher(BaseSubmititLauncher):
         assert self.config is not None
         folder = Path(str(self.config.hydra.sweep.dir)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        self.shared = {one for one in job_overrides[0] if len(job_overrides) > 1 and all(one in job for job in job_overrides)}
+        self.shared = {one for one in job_overrides[0] if all(one in job for job in job_overrides)}
         jobs = deque((initial_job_idx + index, list(overrides)) for index, overrides in enumerate(job_overrides))
         returned: dict[int, JobReturn] = {}
         sent: list[Sent] = []
@@ -105,22 +105,40 @@ class SweepLauncher(BaseSubmititLauncher):
             signal.signal(signal.SIGTERM, earlier)
 
     def _arguments(self, number: int, overrides: list[str]) -> tuple[Any, ...]:
-        log.info("\t#%d : %s", number, " ".join(one for one in overrides if one not in self.shared and not one.startswith("hydra.")))
+        own = [one for one in overrides if one not in self.shared and not one.startswith("hydra.")]
+        log.info("\t#%d : %s", number, " ".join(own) or "(as it stands)")
         return overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", Singleton.get_state()
 
     def _done(self, one: Sent) -> bool:
         return one.job.done()
 
     def _returned(self, one: Sent) -> JobReturn:
+        first = one.job.task(0)
         try:
-            return one.job.task(0).result()
+            return first.result()
         except (UncompletedJobError, FailedJobError):
-            state, place = one.job.task(0).state, one.job.task(0).paths.stderr
-        reason = f"It was ended from outside or broke down ({_state_told(state)}); its log: {place}."
-        record_failure(self._folder_of(one), reason, one.overrides)
+            state = first.state
+        cause = self._error_of_another(one)
+        why = f"Another of its processes failed: {cause}" if cause else f"It was ended from outside or broke down: {_state_told(state)}."
+        reason = f"{why} Its log: {first.paths.stderr}"
+        record_failure(self._folder_of(one), reason, one.overrides, known_better=cause is not None)
         lost = JobReturn(overrides=one.overrides, status=JobStatus.FAILED)
-        lost.return_value = SovitsError(f"Job #{one.number}: {reason}")
+        lost.return_value = SovitsError(reason)
         return lost
+
+    @staticmethod
+    def _error_of_another(one: Sent) -> str | None:
+        """What another process than the first says that it failed of, where the first one only lost it."""
+        for rank in range(1, one.job.num_tasks):
+            task = one.job.task(rank)
+            if task.paths.result_pickle.is_file():
+                try:
+                    returned = task.result()
+                except (UncompletedJobError, FailedJobError) as error:
+                    return " ".join(str(error).split())[-300:]
+                if returned.status == JobStatus.FAILED:
+                    return str(returned._return_value)
+        return None
 
     def _folder_of(self, one: Sent) -> Path:
         """Where the run of a job lies that did not live to say so."""

@@ -55,7 +55,7 @@ class Summary:
 
     def told(self) -> str:
         """A line of counts, then one for each job that is not done."""
-        shared = [one for one in self.jobs[0].overrides if all(one in job.overrides for job in self.jobs)] if len(self.jobs) > 1 else []
+        shared = [one for one in self.jobs[0].overrides if all(one in job.overrides for job in self.jobs)] if self.jobs else []
         words = {FINISHED: "done", RUNNING: "running or killed"}
         counts = ", ".join(
             f"{self.count(status)} {words.get(status, status)}"
@@ -68,7 +68,7 @@ class Summary:
                 if job.status == status:
                     own = " ".join(one for one in job.overrides if one not in shared)
                     told = f"  {words.get(status, status):<8} {job.folder.name if job.folder else number}  {own}"
-                    lines.append(told + (f": {job.reason}" if job.reason else ""))
+                    lines.append(told.rstrip() + (f": {job.reason}" if job.reason else ""))
         if not self.complete:
             lines.append("The same command with resume=true does what is left, in the same folder.")
         return "\n".join(lines)
@@ -154,16 +154,16 @@ class SweepFolder:
             )
 
 
-def record_failure(run: Path, reason: str, overrides: Sequence[str]) -> None:
+def record_failure(run: Path, reason: str, overrides: Sequence[str], known_better: bool = False) -> None:
     """Sees to it that ``run.json`` says why a job failed, whether or not the job came so far as to write it.
 
-    A record that tells how the run ended is left as it is.
+    A record that tells how the run ended is left as it is, unless the cause of a failure is now ``known_better``.
     """
     try:
         record = RunRecord.load(run) if (run / FILE_NAME).is_file() else None
     except SovitsError:
         record = None
-    if record is not None and record.status != RUNNING:
+    if record is not None and record.status != RUNNING and not (known_better and record.status == FAILED):
         return
     if record is None:
         record = RunRecord(FAILED, reason, now(), now(), 1, list(overrides), str(Path.cwd()))

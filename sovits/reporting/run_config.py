@@ -118,7 +118,8 @@ def shown_value(value: Any) -> str:
 
 
 def _counts(key: str, ignored: Sequence[str]) -> bool:
-    return not any(key == name or key.startswith(f"{name}.") for name in (*NOT_A_SETTING, *ignored))
+    # A group that goes to another place is called group@place.
+    return not any(key == name or key.startswith((f"{name}.", f"{name}@")) for name in (*NOT_A_SETTING, *ignored))
 
 
 def _varies(key: str, sources: Sequence[Mapping[str, Any]]) -> bool:

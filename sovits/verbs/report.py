@@ -17,7 +17,7 @@ from sovits.errors import SovitsError
 from sovits.reporting.comparison import Comparison, compare
 from sovits.reporting.comparison_page import PAGE_NAME, is_report, put_ratings, require_report_folder, write_marker, write_page
 from sovits.reporting.comparison_sounds import copy_sounds
-from sovits.reporting.comparison_tables import COMPARISONS, RUNS, write_tables
+from sovits.reporting.comparison_tables import CLIPS, COMPARISONS, RUNS, SETTINGS, SPEAKERS, write_tables
 from sovits.reporting.listening_test import KEY_ENDING, PREFIX, ListeningTest
 from sovits.reporting.ratings import Ratings, Sitting, find_key, rate, rating_files, read_sitting
 from sovits.reporting.ratings_tables import ANSWERS, shown, terminal_tables, write_ratings
@@ -152,7 +152,8 @@ def _tell(comparison: Comparison, output: Path, test: ListeningTest | None) -> N
         log.warning("Left out %s (%s): %s", run.run, run.status, run.reason)
     for note in comparison.notes:
         log.info("Note:     %s", note)
-    log.info("Tables:   %s, settings.csv, speakers.csv, clips.csv, %s", output / RUNS, COMPARISONS)
+    tables = [SETTINGS, SPEAKERS, CLIPS, *([COMPARISONS] if comparison.pairs else [])]
+    log.info("Tables:   %s, %s", output / RUNS, ", ".join(tables))
     if test is not None:
         log.info("Test:     open %s in a browser, or send its folder to listeners", output / f"{PREFIX}{test.id}" / PAGE_NAME)
 

@@ -137,4 +137,4 @@ def test_a_time_limit_is_met_with_a_checkpoint_and_a_cancelled_job_is_accounted_
     said = (tmp_path / "said").read_text()
     assert "0 done, 1 failed" in said, said
     assert record(run).status == FAILED
-    assert "Slurm says" in record(run).reason
+    assert "ended from outside or broke down: Slurm says" in record(run).reason

@@ -40,6 +40,17 @@ def test_a_group_is_told_by_its_choice_and_by_what_it_holds(tmp_path: Path) -> N
     assert set(differing_keys([one, two], [])) == {"model.decoder._target_", "model.decoder.rates"}
 
 
+def test_who_judges_makes_no_setting(tmp_path: Path) -> None:
+    one = config(
+        tmp_path / "a",
+        "judges@evaluation.judges=full",
+        "+evaluation.seed=1",
+        choices={"decoder": "frame_rate", "judges@evaluation.judges": "full"},
+    )
+    two = config(tmp_path / "b", choices={"decoder": "frame_rate", "judges@evaluation.judges": "quick"})
+    assert chosen_keys([one, two], []) == differing_keys([one, two], []) == []
+
+
 def test_one_and_true_are_not_the_same(tmp_path: Path) -> None:
     one, two = config(tmp_path / "a", "+a=true", "+b=1"), config(tmp_path / "b", "+a=1", "+b=1")
     assert differing_keys([one, two], []) == ["a"]

@@ -64,6 +64,16 @@ def rows(home: Path) -> int:
     return len(tables[0].read_text().splitlines()) if tables else 0
 
 
+def attempts(home: Path) -> int:
+    found = list((home / "outputs" / "train").glob("*/run.json"))
+    return RunRecord.load(found[0].parent).attempts if found else 0
+
+
+def partial(home: Path) -> bool:
+    """Whether a checkpoint is being written, or was when the run was killed."""
+    return any((home / "outputs" / "train").glob("*/checkpoints/*.partial"))
+
+
 def assert_same(run: Path, whole: Path) -> None:
     for name in ("last.ckpt", "best.ckpt"):
         one, other = (torch.load(each / "checkpoints" / name, weights_only=True) for each in (run, whole))
@@ -91,20 +101,13 @@ def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_killed_at_random_moments_the_same_command_ends_the_same(root: Path, whole: Path, tmp_path: Path) -> None:
     chance = random.Random(5)
-
-    def after_more_rows() -> Any:
-        wanted = rows(tmp_path) + chance.randint(3, 25)
-        return lambda: rows(tmp_path) >= wanted
-
-    def while_saving() -> Any:
-        return lambda: any((tmp_path / "outputs" / "train").glob("*/checkpoints/*.partial"))
-
-    for moment in (after_more_rows, while_saving, after_more_rows, while_saving, after_more_rows):
+    for attempt, saving in enumerate([False, True, False, True, False], start=1):
         process = start(root, tmp_path)
-        wait_for(moment(), process)
-        time.sleep(chance.random() * 0.2)
-        told = kill(process)
-        assert "Traceback" not in told
+        wait_for(lambda number=attempt: attempts(tmp_path) == number and not partial(tmp_path), process)
+        wanted = rows(tmp_path) + chance.randint(3, 25)
+        wait_for((lambda: partial(tmp_path)) if saving else (lambda least=wanted: rows(tmp_path) >= least), process)
+        time.sleep(0 if saving else chance.random() * 0.2)
+        assert "Traceback" not in kill(process)
     told = finish(start(root, tmp_path))
     assert "going on in" in told
     assert "going on from" in told
