@@ -95,7 +95,7 @@ def _end(verb: str, error: BaseException | None) -> None:
 
 def _multirun_told() -> Summary | None:
     """How the jobs of a multirun stand, printed; None where there was no multirun."""
-    hooks = sys.modules.get("sovits.launching.hooks")
+    hooks: Any = sys.modules.get("sovits.launching.hooks")
     sweep = None if hooks is None else hooks.Launching.multirun
     if sweep is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -91,6 +92,8 @@ def _many_runs(config: DictConfig) -> None:
     if plan.resources.where == "slurm":
         require_slurm()
     _give_resources(config, plan.resources)
+    # Optuna's data base, which is not used, has much to say.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     folder = Path(config.hydra.sweep.dir).absolute()
     sweep = SweepFolder(folder, asked(config), plan.jobs)
     sweep.claim(_said_resume(config))
@@ -160,4 +163,3 @@ def _told_plainly(work: Callable[[], None]) -> None:
     except Exception:
         traceback.print_exc()
         raise SystemExit(1) from None
-

@@ -41,7 +41,7 @@ def work_off(run: Callable[[DictConfig], Any], config: DictConfig) -> float | No
         run(config)
         return objective(Path(config.paths.run), config.objective) if config.objective and first_process() else None
     except Stopped as stopped:
-        _give_way(stopped, config)
+        _give_way(stopped)
     except (SovitsError, InstantiationException, OmegaConfBaseException) as error:
         cause = mistake_behind(error)
         if cause is None:
@@ -77,7 +77,7 @@ def note_mistake(told: str, config: DictConfig) -> None:
         record_failure(Path(config.paths.run), told, task_overrides())
 
 
-def _give_way(stopped: Stopped, config: DictConfig) -> None:
+def _give_way(stopped: Stopped) -> None:
     """Ends this process; where submitit runs it and asked for its place, after seeing to it that the job is sent again."""
     number = stopped.signal_number if isinstance(stopped, GaveWay) else signal.SIGTERM
     if not in_job():

@@ -74,7 +74,9 @@ class SweepLauncher(BaseSubmititLauncher):
                         self._say(one, returned[one.number], left=len(jobs) + len(sent))
                     time.sleep(ASK_EVERY if sent else 0)
         except (FailedSubmissionError, FailedJobError) as error:
-            raise SovitsError(f"The jobs could not be sent ({' '.join(str(error).split())[-400:]}); mend that and give the command again.") from None
+            raise SovitsError(
+                f"The jobs could not be sent ({' '.join(str(error).split())[-400:]}); mend that and give the command again."
+            ) from None
         except BaseException:
             self._leave(sent)
             raise
@@ -95,7 +97,7 @@ class SweepLauncher(BaseSubmititLauncher):
     def _terminable(self) -> Iterator[None]:
         """SIGTERM ends this process in good order."""
 
-        def end(number: int, frame: object) -> None:
+        def end(number: int, _: object) -> None:
             raise SystemExit(128 + number)
 
         earlier = signal.signal(signal.SIGTERM, end)

@@ -103,7 +103,9 @@ class SweepFolder:
             if recorded is not None:
                 self._require_same(recorded, resume)
             elif here.is_dir() and any(path.name != LOCK for path in here.iterdir()):
-                raise SovitsError(f"{here} holds something else than a sweep of this version; choose another folder with hydra.sweep.dir=DIR.")
+                raise SovitsError(
+                    f"{here} holds something else than a sweep of this version; choose another folder with hydra.sweep.dir=DIR."
+                )
             here.mkdir(parents=True, exist_ok=True)
             self._lock = (here / LOCK).open("w", encoding="utf-8")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,7 +113,7 @@ class SweepFolder:
                 self._write()
         except BlockingIOError:
             raise SovitsError(
-                f"Another command is working in {here} at this moment; wait until it ends, or choose another folder with hydra.sweep.dir=DIR."
+                f"Another command is working in {here} now; wait until it ends, or choose another folder with hydra.sweep.dir=DIR."
             ) from None
         except FileExistsError:
             raise SovitsError(f"Another sweep began in {here} at this moment; choose another folder with hydra.sweep.dir=DIR.") from None

@@ -49,8 +49,10 @@ class Pair:
     p_seeds_corrected: float = math.nan
 
     @property
-    def better(self) -> Setting:
-        """The one that the difference speaks for."""
+    def better(self) -> Setting | None:
+        """The one that the difference speaks for; None where there is none, or neither more nor less is better."""
+        if not self.test.difference.value or self.figure.higher_is_better is None:
+            return None
         return self.first if (self.test.difference.value > 0) == self.figure.higher_is_better else self.second
 
 

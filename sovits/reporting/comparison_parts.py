@@ -49,7 +49,7 @@ def figure_title(figure: Figure) -> str:
 
 
 def arrow(figure: Figure) -> str:
-    return "↑" if figure.higher_is_better else "↓"
+    return {True: "↑", False: "↓", None: ""}[figure.higher_is_better]
 
 
 def mean_of(comparison: Comparison, figure: Figure, setting: Setting) -> Estimate:

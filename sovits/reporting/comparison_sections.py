@@ -144,10 +144,7 @@ def _pair_table(comparison: Comparison, pairs: Sequence[Pair]) -> str:
     rows = []
     for pair in pairs:
         test, digits = pair.test, pair.figure.digits
-        sure = pair.p_corrected < SURE
-        verdict = (
-            f"{badge(mark_of(comparison, pair.better))} is better in these runs" if sure else "<span class='gap'>no difference shown</span>"
-        )
+        verdict = _verdict(comparison, pair)
         names = "".join(badge(mark_of(comparison, setting)) for setting in (pair.first, pair.second))
         effect = "–" if math.isnan(test.effect) else f"{test.effect:+.2f}"
         exact = " <small>exact</small>" if test.exact else ""
@@ -175,10 +172,16 @@ def _pair_table(comparison: Comparison, pairs: Sequence[Pair]) -> str:
     return plain_table(heads, rows)
 
 
+def _verdict(comparison: Comparison, pair: Pair) -> str:
+    if not pair.p_corrected < SURE:
+        return "<span class='gap'>no difference shown</span>"
+    return "they differ" if pair.better is None else f"{badge(mark_of(comparison, pair.better))} is better in these runs"
+
+
 def _best(estimates: Sequence[Estimate], figure: Figure) -> Estimate | None:
-    """The best of two or more."""
+    """The best of two or more; none where neither more nor less is better."""
     known = [one for one in estimates if not math.isnan(one.value)]
-    if len(known) < 2:
+    if len(known) < 2 or figure.higher_is_better is None:
         return None
     return (max if figure.higher_is_better else min)(known, key=lambda one: one.value)
 

@@ -128,7 +128,7 @@ def _comparisons(comparison: Comparison) -> list[dict[str, Any]]:
     for pair in comparison.pairs:
         test = pair.test
         row: dict[str, Any] = {"figure": pair.figure.name, "first": pair.first.label, "second": pair.second.label}
-        row |= {"first_key": pair.first.key, "second_key": pair.second.key, "better": pair.better.key if test.difference.value else ""}
+        row |= {"first_key": pair.first.key, "second_key": pair.second.key, "better": pair.better.key if pair.better else ""}
         row |= _interval("difference", test.difference)
         row |= {"p": test.p, "p_holm": pair.p_corrected, "exact": test.exact, "cohens_d": test.effect}
         row |= {"sentences": test.sentences, "first_higher": test.higher, "p_seeds": test.p_seeds, "p_seeds_holm": pair.p_seeds_corrected}

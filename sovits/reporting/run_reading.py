@@ -199,7 +199,10 @@ def _attempt(path: Path) -> int:
 
 def _figure(name: str, told: Any, folder: Path) -> Figure:
     try:
-        return Figure(name, str(told["heading"]), str(told["meaning"]), bool(told["higher_is_better"]), int(told.get("digits", 2)))
+        better = told["higher_is_better"]
+        return Figure(
+            name, str(told["heading"]), str(told["meaning"]), None if better is None else bool(better), int(told.get("digits", 2))
+        )
     except (TypeError, KeyError, AttributeError) as error:
         raise SovitsError(
             f"{folder / EVALUATION / 'summary.json'} does not describe the figure {name} ({error}); run `sovits evaluate` again."

@@ -16,6 +16,7 @@ from rich.table import Table
 from sovits.errors import SovitsError
 from sovits.reporting.comparison import Comparison, compare
 from sovits.reporting.comparison_page import PAGE_NAME, is_report, put_ratings, require_report_folder, write_marker, write_page
+from sovits.reporting.comparison_parts import arrow
 from sovits.reporting.comparison_sounds import copy_sounds
 from sovits.reporting.comparison_tables import CLIPS, COMPARISONS, RUNS, SETTINGS, SPEAKERS, write_tables
 from sovits.reporting.listening_test import KEY_ENDING, PREFIX, ListeningTest
@@ -136,7 +137,7 @@ def _tell(comparison: Comparison, output: Path, test: ListeningTest | None) -> N
     table = Table(
         "setting",
         "seeds",
-        *(f"{figure.heading} {'↑' if figure.higher_is_better else '↓'}" for figure in figures),
+        *(f"{figure.heading} {arrow(figure)}" for figure in figures),
         title="Means over speakers",
     )
     for setting in comparison.settings:

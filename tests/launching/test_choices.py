@@ -110,7 +110,9 @@ def test_resources_that_do_not_fit_are_refused(overrides: str, message: str) -> 
 
 
 def test_a_dry_run_tells_jobs_and_hours_and_makes_nothing(command: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    ended = command("-m", "sweep=embedding_size", "seed=0,1", "launcher=slurm_ddp", "trainer.devices=2", "launcher.minutes=90", "dry_run=true")
+    ended = command(
+        "-m", "sweep=embedding_size", "seed=0,1", "launcher=slurm_ddp", "trainer.devices=2", "launcher.minutes=90", "dry_run=true"
+    )
     told = capsys.readouterr().out
     assert ended == "0"
     assert "8 jobs, sent to Slurm" in told

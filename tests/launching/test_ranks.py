@@ -38,7 +38,8 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def test_a_process_learns_its_rank_from_the_environment(alone: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("alone")
+def test_a_process_learns_its_rank_from_the_environment() -> None:
     assert OutsideRanks.of_environment({}) is None
     # Left over from something else: Lightning sets these too.
     assert OutsideRanks.of_environment({"WORLD_SIZE": "2", "LOCAL_RANK": "0"}) is None
@@ -84,7 +85,8 @@ def test_the_trainer_must_use_as_many_processes_as_were_started(alone: pytest.Mo
         cluster_environment(1, 2)
 
 
-def test_all_ranks_learn_what_the_first_one_decided_and_the_port_is_free_again(alone: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("alone")
+def test_all_ranks_learn_what_the_first_one_decided_and_the_port_is_free_again() -> None:
     port = free_port()
     ranks = [OutsideRanks(rank, 3, "127.0.0.1", port, "test") for rank in range(3)]
     with ThreadPoolExecutor(3) as threads:
@@ -95,7 +97,8 @@ def test_all_ranks_learn_what_the_first_one_decided_and_the_port_is_free_again(a
     store.set("x", "y")
 
 
-def test_ranks_that_never_meet_say_where_they_waited(alone: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("alone")
+def test_ranks_that_never_meet_say_where_they_waited() -> None:
     port = free_port()
     with pytest.raises(SovitsError, match=rf"Rank 0 of 2 did not meet the others at 127.0.0.1:{port} within 0.02 minutes"):
         agreed(OutsideRanks(0, 2, "127.0.0.1", port, "test"), "x", 0.02)

@@ -41,7 +41,9 @@ def test_the_same_sweep_goes_on_only_when_asked_to(tmp_path: Path) -> None:
 
 def test_another_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:
     released(claimed(tmp_path))
-    with pytest.raises(SovitsError, match=r"another sweep \(seed=0,1 there and seed=2,3 here, no training.steps there and training.steps=5"):
+    with pytest.raises(
+        SovitsError, match=r"another sweep \(seed=0,1 there and seed=2,3 here, no training.steps there and training.steps=5"
+    ):
         claimed(tmp_path, "seed=2,3", "training.steps=5", resume=True)
 
 

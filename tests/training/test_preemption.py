@@ -34,7 +34,7 @@ class Asking(Callback):
 def earlier() -> Iterator[Callable[[int, Any], None]]:
     """What handled the signals before."""
 
-    def handler(number: int, frame: Any) -> None:
+    def handler(*_: Any) -> None:
         raise AssertionError("the earlier handler was called")
 
     kept = {number: signal.signal(number, handler) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)}
@@ -71,19 +71,22 @@ def test_it_saves_before_the_next_batch_and_gives_the_signals_back(
     assert all(signal.getsignal(one) is earlier for one in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM))
 
 
-def test_gradients_that_wait_for_more_batches_are_waited_for(tmp_path: Path, earlier: Any) -> None:
+@pytest.mark.usefixtures("earlier")
+def test_gradients_that_wait_for_more_batches_are_waited_for(tmp_path: Path) -> None:
     with pytest.raises(GaveWay, match="saved at step 2"):
         fit(tmp_path, {2: [signal.SIGUSR2]}, KeepCheckpoints(str(tmp_path)), rounds=Rounds(accumulate=2), adversary_from=6)
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)["sovits"]
     assert (saved["generator_step"], saved["batches_since_step"]) == (2, 0)
 
 
-def test_asked_at_the_last_batch_it_still_stops(tmp_path: Path, earlier: Any) -> None:
+@pytest.mark.usefixtures("earlier")
+def test_asked_at_the_last_batch_it_still_stops(tmp_path: Path) -> None:
     with pytest.raises(GaveWay, match="saved at its last step, 6"):
         fit(tmp_path, {5: [signal.SIGUSR2]}, KeepCheckpoints(str(tmp_path)))
 
 
-def test_without_checkpoints_it_says_that_nothing_is_saved(tmp_path: Path, earlier: Any) -> None:
+@pytest.mark.usefixtures("earlier")
+def test_without_checkpoints_it_says_that_nothing_is_saved(tmp_path: Path) -> None:
     with pytest.raises(GaveWay, match="not saved, because callbacks.checkpoints was left out"):
         fit(tmp_path, {0: [signal.SIGTERM]})
 
