@@ -11,7 +11,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.errors import CompactHydraException, InstantiationException, MissingConfigException
@@ -21,10 +21,12 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.multirun import in_multirun
-from sovits.launching.sweep_folder import Summary
 from sovits.overrides import quote_overrides
 from sovits.runs.finding import continue_newest
 from sovits.runs.reproduction import expand_reproduce
+
+if TYPE_CHECKING:
+    from sovits.launching.sweep_folder import Summary
 
 VERBS = {
     "prepare": "recordings -> an aligned, checked set of utterances       sovits prepare recordings=DIR",

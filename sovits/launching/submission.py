@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ BASE = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_
 ASK_EVERY = 1.0
 """Seconds between two looks at the jobs."""
 ASK_SCHEDULER_EVERY = 20.0
+LEAVE_WITHIN = 60.0
+"""Seconds that a run has to save itself."""
 
 
 @dataclass
@@ -67,7 +70,8 @@ class SweepLauncher(BaseSubmititLauncher):
         try:
             with self._terminable():
                 while jobs or sent:
-                    sent += self._send(jobs, sent)
+                    while more := self._send(jobs, sent):
+                        sent += more
                     for one in [one for one in sent if self._done(one)]:
                         sent.remove(one)
                         returned[one.number] = self._returned(one)
@@ -250,6 +254,11 @@ class LocalSubmission(SweepLauncher):
             process = one.job._process  # type: ignore[attr-defined]
             if process is not None and process.poll() is None:
                 process.terminate()
+        for one in sent:
+            process = one.job._process  # type: ignore[attr-defined]
+            if process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LEAVE_WITHIN)
 
 
 def _gpus() -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sovits.errors import SovitsError
+from sovits.runs.lock import at_work
 from sovits.runs.record import FAILED, FILE_NAME, FINISHED, RUNNING, STOPPED, RunRecord, now
 from sovits.runs.reproduction import Override
 
@@ -102,6 +103,7 @@ class SweepFolder:
             recorded = self._recorded()
             if recorded is not None:
                 self._require_same(recorded, resume)
+                self._require_quiet()
             elif here.is_dir() and any(path.name != LOCK for path in here.iterdir()):
                 raise SovitsError(
                     f"{here} holds something else than a sweep of this version; choose another folder with hydra.sweep.dir=DIR."
@@ -125,6 +127,13 @@ class SweepFolder:
         found = {tuple(record.overrides): (folder, record) for folder, record in _records(self.folder)}
         planned = [tuple(job) for job in self.jobs] or list(found)
         return Summary(self.folder, [_state(job, *found.get(job, (None, None))) for job in planned])
+
+    def _require_quiet(self) -> None:
+        if busy := [folder.name for folder, _ in _records(self.folder) if at_work(folder)]:
+            raise SovitsError(
+                f"{self.folder} has jobs that are still at work ({', '.join(busy[:5])}); wait until they end, or end them "
+                "(`squeue --me` and `scancel` where Slurm runs them)."
+            )
 
     def _write(self) -> None:
         content = {"format": FORMAT, "began": now(), "directory": str(Path.cwd()), "overrides": self.overrides, "jobs": self.jobs}
@@ -159,8 +168,11 @@ class SweepFolder:
 def record_failure(run: Path, reason: str, overrides: Sequence[str], known_better: bool = False) -> None:
     """Sees to it that ``run.json`` says why a job failed, whether or not the job came so far as to write it.
 
-    A record that tells how the run ended is left as it is, unless the cause of a failure is now ``known_better``.
+    A record that tells how the run ended is left as it is, unless the cause of a failure is now ``known_better``; and so is that of a run
+    that another process works on.
     """
+    if at_work(run):
+        return
     try:
         record = RunRecord.load(run) if (run / FILE_NAME).is_file() else None
     except SovitsError:

@@ -59,8 +59,17 @@ class KeepCheckpoints(Checkpoint):
         return str(path) if path.is_file() else ""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Makes the folder, and room in it from what a killed run left half-written."""
+        """Has every checkpoint of the trainer written so that it is whole or not there."""
         trainer.strategy.checkpoint_io = DurableCheckpoints()
+        if stage != "fit":
+            self._make_folder(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """By now a checkpoint that does not fit was refused, and nothing made for it."""
+        self._make_folder(trainer)
+
+    def _make_folder(self, trainer: Trainer) -> None:
+        """Also frees it from what a killed run left half-written."""
         if trainer.is_global_zero:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)

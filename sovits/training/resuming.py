@@ -37,7 +37,7 @@ def resume_from(asked: str | bool | None, run: Path) -> Path | None:
     if asked is None or asked is False:
         _require_unused(run)
         return None
-    path = Path(asked)
+    path = Path(str(asked))
     if not path.is_file():
         raise SovitsError(
             f"resume={asked} is not a file; give a checkpoint such as outputs/train/.../checkpoints/last.ckpt, or resume=true."

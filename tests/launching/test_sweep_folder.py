@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from sovits.errors import SovitsError
 from sovits.launching.objective import objective
 from sovits.launching.sweep_folder import SweepFolder, record_failure
+from sovits.runs.lock import FILE_NAME as LOCKED
 from sovits.runs.record import FAILED, FINISHED, RUNNING, STOPPED, RunRecord
 
 COMMAND = ["seed=0,1", "data.root=set", "launcher=local", "launcher.jobs=2"]
@@ -52,6 +55,22 @@ def test_a_folder_at_work_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SovitsError, match="Another command is working in"):
         claimed(tmp_path, resume=True)
     released(at_work)
+
+
+def test_a_job_at_work_is_left_alone(tmp_path: Path) -> None:
+    released(claimed(tmp_path))
+    ended(tmp_path / "0", RUNNING, None, JOBS[0])
+    # Another process, as this one may lock what it has locked already.
+    holding = "import fcntl, sys\nfile = open(sys.argv[1], 'a')\nfcntl.lockf(file, fcntl.LOCK_EX)\nprint(flush=True)\ninput()"
+    arguments = [sys.executable, "-c", holding, tmp_path / "0" / LOCKED]
+    other = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "\n"
+    with pytest.raises(SovitsError, match="has jobs that are still at work .0."):
+        claimed(tmp_path, resume=True)
+    record_failure(tmp_path / "0", "It died.", [])
+    assert RunRecord.load(tmp_path / "0").status == RUNNING
+    other.communicate("\n")
+    released(claimed(tmp_path, resume=True))
 
 
 def test_a_folder_of_something_else_stays_as_it_is(tmp_path: Path) -> None:

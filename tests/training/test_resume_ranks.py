@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,8 @@ def train(root: Path, folder: Path, kill_after: int) -> int:
         code = process.wait(timeout=200)
     finally:
         # The other rank, where it outlived the first.
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     assert code in (0, 9), process.stdout.read()[-3000:] if process.stdout else code
     return code
 
