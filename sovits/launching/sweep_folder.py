@@ -124,9 +124,9 @@ class SweepFolder:
 
     def summary(self) -> Summary:
         """How all jobs stand, by their records."""
-        found = {tuple(record.overrides): (folder, record) for folder, record in _records(self.folder)}
-        planned = [tuple(job) for job in self.jobs] or list(found)
-        return Summary(self.folder, [_state(job, *found.get(job, (None, None))) for job in planned])
+        found = {_identity(record.overrides): (folder, record) for folder, record in _records(self.folder)}
+        planned = self.jobs or [record.overrides for _, record in found.values()]
+        return Summary(self.folder, [_state(job, *found.get(_identity(job), (None, None))) for job in planned])
 
     def _require_quiet(self) -> None:
         if busy := [folder.name for folder, _ in _records(self.folder) if at_work(folder)]:
@@ -202,6 +202,11 @@ def _records(folder: Path) -> Iterator[tuple[Path, RunRecord]]:
                 yield Path(here), RunRecord(FAILED, str(error), "", "", 0, [Path(here).name])
         else:
             below[:] = [name for name in below if not name.startswith(".")]
+
+
+def _identity(overrides: Sequence[str]) -> frozenset[str]:
+    """What tells a job from the others, whether it was sent for the first time or again."""
+    return frozenset(_compared(overrides).values())
 
 
 def _compared(overrides: Sequence[str]) -> dict[str, str]:

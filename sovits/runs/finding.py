@@ -71,20 +71,23 @@ class _Found:
 
 
 def _newest_run(outputs: Path, wanted: dict[str, str | None]) -> _Found | None:
+    """The newest with a checkpoint; without any, the newest."""
+    hardly_begun = None
     for folder in _newest_first(outputs, ".hydra/overrides.yaml"):
         if _recorded(folder / ".hydra" / "overrides.yaml") != wanted:
             continue
-        if not (folder / FILE_NAME).is_file():
-            return _Found(folder, "it had hardly begun")
         if at_work(folder):
             raise SovitsError(
                 f"resume=true: the newest run of this command, {folder}, is still at work; wait for its end or stop it, or give the new "
                 "one a folder with hydra.run.dir=DIR."
             )
-        record = RunRecord.load(folder)
-        if record.status != FINISHED:
-            return _Found(folder, f"{record.status} at {record.updated}")
-    return None
+        record = RunRecord.load(folder) if (folder / FILE_NAME).is_file() else None
+        if record is not None and record.status == FINISHED:
+            continue
+        if any((folder / "checkpoints").glob("*.ckpt")):
+            return _Found(folder, f"{record.status} at {record.updated}" if record else "its record is lost")
+        hardly_begun = hardly_begun or _Found(folder, "it has no checkpoint yet")
+    return hardly_begun
 
 
 def _newest_sweep(outputs: Path, wanted: dict[str, str | None]) -> _Found | None:

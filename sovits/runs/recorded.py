@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from sovits.errors import mistake_behind
 from sovits.runs.provenance import commit, hardware, versions
 from sovits.runs.record import FAILED, FILE_NAME, FINISHED, RUNNING, STOPPED, RunRecord, now
+
+log = logging.getLogger(__name__)
 
 LONGEST_REASON = 500
 """Characters; some libraries put whole tables into an error."""
@@ -91,7 +94,11 @@ def recorded_run(run: Path, reproduces: str | None = None) -> Iterator[OpenRecor
     try:
         yield record
     except BaseException as error:
-        record.note(status=STOPPED if _gave_way(error) else FAILED, reason=_sentence(error))
+        try:
+            record.note(status=STOPPED if _gave_way(error) else FAILED, reason=_sentence(error))
+        except OSError as lost:
+            # A full disk is often why the run failed: what it says of that matters more than the record.
+            log.warning("%s could not be brought up to date (%s).", run / FILE_NAME, lost.strerror)
         raise
     record.end()
 

@@ -79,7 +79,7 @@ def merged_state(module: nn.Module) -> dict[str, Tensor]:
             state[f"{name}.weight"] = layer.weight
         else:
             # What is below, weight norm, finds its own values of the merged weight.
-            for number, value in enumerate(steps[0].right_inverse(layer.weight)):
+            for number, value in enumerate(steps[0].right_inverse(layer.weight)):  # type: ignore[operator]
                 state[f"{prefix}.original{number}"] = value
     return state
 

@@ -115,6 +115,13 @@ def test_a_finished_sweep_is_complete(tmp_path: Path) -> None:
     assert summary.told() == f"Sweep {tmp_path}: 2 done, 0 failed."
 
 
+def test_a_job_done_before_the_sweep_was_resumed_is_done(tmp_path: Path) -> None:
+    ended(tmp_path / "0", FINISHED, None, JOBS[0])
+    ended(tmp_path / "1", FINISHED, None, [*JOBS[1], "resume=True", "launcher=local"])
+    again = [[*job, "resume=True", "launcher=slurm"] for job in JOBS]
+    assert SweepFolder(tmp_path, COMMAND, again).summary().complete
+
+
 def test_jobs_that_a_search_chose_are_found_by_their_folders(tmp_path: Path) -> None:
     ended(tmp_path / "10", FINISHED, None, ["lr=1"])
     ended(tmp_path / "9", FAILED, "x", ["lr=2"])

@@ -30,6 +30,8 @@ def write_run(outputs: Path, name: str, overrides: list[str], status: str | None
     os.utime(path, (1e9 - age, 1e9 - age))
     if status:
         record(status).save(folder)
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "last.ckpt").touch()
     return folder
 
 
@@ -62,6 +64,16 @@ def test_whatever_ended_it_early(status: str | None, outputs: Path) -> None:
     folder = write_run(outputs, "a", COMMAND, status)
     assert folder_of(continue_newest([*COMMAND, "resume=true"]).arguments) == str(folder)
     assert folder_of(continue_newest(["--config-dir", "mine", *COMMAND, "resume=True"]).arguments[2:]) == str(folder)
+
+
+def test_one_that_never_saved_anything_comes_after_those_that_did(outputs: Path) -> None:
+    saved = write_run(outputs, "saved", COMMAND, "failed", age=50)
+    begun = write_run(outputs, "begun", COMMAND, None, age=10)
+    assert folder_of(continue_newest([*COMMAND, "resume=true"]).arguments) == str(saved)
+    record("finished").save(saved)
+    continued = continue_newest([*COMMAND, "resume=true"])
+    assert folder_of(continued.arguments) == str(begun)
+    assert "no checkpoint yet" in (continued.told or "")
 
 
 def test_without_one_a_new_run_begins_and_it_is_said(outputs: Path) -> None:

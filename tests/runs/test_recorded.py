@@ -136,3 +136,15 @@ def test_a_record_reads_back_as_it_was(tmp_path: Path) -> None:
     assert RunRecord.load(tmp_path) == record.record
     assert "小明" in (tmp_path / "run.json").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["format"] == 1
+
+
+def test_a_record_that_cannot_be_written_does_not_hide_why_the_run_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(SovitsError, match="the disk is full"), recorded_run(tmp_path):
+        monkeypatch.setattr(RunRecord, "save", full)
+        raise SovitsError("the disk is full")
+    assert "run.json could not be brought up to date (No space left on device)" in caplog.text
