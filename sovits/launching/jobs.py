@@ -91,8 +91,6 @@ def _give_way(stopped: Stopped) -> None:
     if not first_process():
         raise SystemExit(0)
     log.info("%s The job is sent again and goes on.", stopped)
-    for one in logging.getLogger().handlers:
-        one.flush()
     try:
         handler(number, None)
     except Exception as error:

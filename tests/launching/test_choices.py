@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -48,7 +49,10 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         return str(ended.value.code)
 
     monkeypatch.chdir(tmp_path)
+    handlers = logging.getLogger().handlers[:]
     yield run
+    # Hydra's write to what pytest has closed by then.
+    logging.getLogger().handlers[:] = handlers
     hooks.Launching.multirun = None
     GlobalHydra.instance().clear()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,10 @@ def multirun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setattr(train_verb, "train", short)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SUBMITIT_EXECUTOR", raising=False)
+    handlers = logging.getLogger().handlers[:]
     yield run
+    # Hydra's write to what pytest has closed by then.
+    logging.getLogger().handlers[:] = handlers
     hooks.Launching.multirun = None
     GlobalHydra.instance().clear()
 

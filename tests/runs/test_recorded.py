@@ -144,7 +144,11 @@ def test_a_record_that_cannot_be_written_does_not_hide_why_the_run_failed(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(SovitsError, match="the disk is full"), recorded_run(tmp_path):
-        monkeypatch.setattr(RunRecord, "save", full)
-        raise SovitsError("the disk is full")
+    def fail() -> None:
+        with recorded_run(tmp_path):
+            monkeypatch.setattr(RunRecord, "save", full)
+            raise SovitsError("the disk is full")
+
+    with pytest.raises(SovitsError, match="the disk is full"):
+        fail()
     assert "run.json could not be brought up to date (No space left on device)" in caplog.text

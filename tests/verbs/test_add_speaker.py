@@ -27,7 +27,10 @@ from tests.verbs.test_train import SMALL
 QUIET = ["evaluation=none"]
 ADVERSARY = "training.adversary_from=1"
 RECIPE = [one for one in SMALL if one.startswith(("training.", "trainer.", "data.", "~", "+")) and one != ADVERSARY]
-JUDGE = ["forgetting.panel.judges.speaker_similarity=null", "forgetting.panel.judges.mos_proxy=null", "forgetting.panel.encoder=null"]
+JUDGE = [
+    "~forgetting.panel.judges", "forgetting.panel.encoder=null",
+    "+forgetting.panel.judges={mel_distance: {_target_: sovits.metrics.MelDistance, _partial_: true}}",
+]  # fmt: skip
 
 
 def write_set(root: Path, *speakers: str, sample_rate: int = SAMPLE_RATE) -> Path:
@@ -190,6 +193,7 @@ def test_a_voice_can_be_replaced_when_asked(base: Path, old_set: Path, tmp_path:
     assert not torch.equal(after.speaker_bank["bo"], Checkpoint.read(base).speaker_bank["bo"])
 
 
+@pytest.mark.slow
 def test_a_run_that_adds_a_voice_resumes(base: Path, new_set: Path, tmp_path: Path) -> None:
     lora = ["addition=lora", ADVERSARY, "addition.way.rank=2", "addition.way.parts=[flow]", "addition.rehearsal=0.5", "forgetting=null"]
     whole = added(tmp_path / "whole", base, new_set, *lora, "training.steps=4", "training.schedule.steps=9")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sovits.errors import SovitsError
-from sovits.metrics.mos_proxy import SAMPLE_RATE, WORST, MosScores
 from sovits.metrics.clips import as_samples, is_silent
+from sovits.metrics.mos_proxy import SAMPLE_RATE, WORST, MosScores
 
 _HOP = 160
 """Samples from one frame of the network to the next."""
