@@ -113,6 +113,7 @@ def test_embedding_only_adds_a_voice_and_leaves_every_weight_and_old_voice_as_it
     assert (tmp_path / "speakers" / "cleo.npy").is_file()
 
 
+@pytest.mark.slow
 def test_the_voice_begins_at_the_mean_of_what_the_encoder_hears_and_moves(base: Path, new_set: Path, tmp_path: Path) -> None:
     start = Checkpoint.read(added(tmp_path / "start", base, new_set, "addition=embedding", "training.steps=0")).speaker_bank["cleo"]
     moved = Checkpoint.read(added(tmp_path / "moved", base, new_set, "addition=embedding", "training.steps=3")).speaker_bank["cleo"]
