@@ -16,7 +16,8 @@ from sovits.runs.record import FILE_NAME, FINISHED, RunRecord
 from sovits.runs.reproduction import Override
 
 OUTPUTS = "outputs"
-NOT_COMPARED = ("resume", "paths.run")
+NOT_COMPARED = ("resume", "paths.run", "launcher", "dry_run")
+"""Nor how it was sent to a cluster."""
 MULTIRUN = ("-m", "--multirun")
 NOTHING_RUNS = ("-c", "--cfg", "-h", "--help", "--hydra-help", "--info", "-i", "--version")
 
@@ -123,7 +124,7 @@ def _command(overrides: Iterable[str]) -> dict[str, str | None]:
     return {
         override.sign + override.key: override.value
         for override in every
-        if override.key not in NOT_COMPARED and not override.key.startswith(("hydra.", "hydra/"))
+        if override.key not in NOT_COMPARED and not override.key.startswith(("hydra.", "hydra/", "launcher."))
     }
 
 

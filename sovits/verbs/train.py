@@ -11,7 +11,7 @@ import torch
 from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
@@ -122,7 +122,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
 def _plugins(config: DictConfig) -> list[Any] | None:
     """Those of the trainer's configuration, and how the ranks are told where something else than Lightning starts them."""
     own = list(instantiate(config.trainer.get("plugins")) or [])
-    environment = cluster_environment(config.trainer.num_nodes, OmegaConf.to_container(config.trainer)["devices"])  # type: ignore[index, call-overload, arg-type]
+    devices = config.trainer.devices
+    environment = cluster_environment(config.trainer.num_nodes, list(devices) if isinstance(devices, ListConfig) else devices)
     return [*own, environment] if environment else own or None
 
 

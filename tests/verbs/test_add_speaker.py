@@ -213,7 +213,7 @@ def test_sets_that_are_not_here_are_said_and_not_judged(
     try:
         added(tmp_path, base, new_set, "addition=embedding", "training.steps=1")
         with pytest.raises(SovitsError, match="addition.rehearsal=0.5 needs the old speakers' set, and .*old.* is not on this machine"):
-            added(tmp_path, base, new_set, "addition=full", ADVERSARY, "addition.rehearsal=0.5")
+            added(tmp_path / "rehearsed", base, new_set, "addition=full", ADVERSARY, "addition.rehearsal=0.5")
         added(tmp_path / "named", base, new_set, "addition=embedding", "training.steps=1", f"forgetting.root={moved}")
     finally:
         moved.rename(old_set)
