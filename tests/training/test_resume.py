@@ -39,8 +39,12 @@ def kill(run: TinyRun, hook: str, count: int = 1) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"validate_every": 3}, {"validate_every": 4, "changes": {"rounds": Rounds(1, 2)}, "steps": 5}],
-    ids=["epochs end between validations", "several batches a step, epochs end at validations"],
+    [
+        pytest.param({"validate_every": 3}, id="epochs end between validations", marks=pytest.mark.slow),
+        pytest.param(
+            {"validate_every": 4, "changes": {"rounds": Rounds(1, 2)}, "steps": 5}, id="several batches a step, epochs end at validations"
+        ),
+    ],
 )
 def test_killed_again_and_again_a_step_after_each_checkpoint(options: dict[str, Any], tiny_set: Path, tmp_path: Path) -> None:
     options = {"every_steps": 1, **options}
