@@ -29,6 +29,7 @@ SETTINGS = (
     "trainer.val_check_interval=1000000",
     "trainer.log_every_n_steps=1",
     "callbacks.progress.line_every=10",
+    "evaluation=none",
     "~callbacks.judging",
     "~callbacks.samples",
     "~logger.wandb",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from sovits.errors import SovitsError
 from sovits.ranks import n_ranks
 from sovits.training import between_batches
+from sovits.training.callbacks.validation import ValidationCallback
 from sovits.training.checkpoint_files import BEST, LAST, PREVIOUS, DurableCheckpoints, copy_durably, remove_partial
-from sovits.training.lightning_module import VoiceTraining
+from sovits.training.lightning_module import VALIDATION_LOSSES, VoiceTraining
 from sovits.training.loggers import CsvTable, cut_off
 from sovits.training.parallel import average_running_statistics
 
@@ -65,8 +67,31 @@ class KeepCheckpoints(Checkpoint):
             self._make_folder(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """By now a checkpoint that does not fit was refused, and nothing made for it."""
+        """By now a checkpoint that does not fit was refused, and nothing made for it.
+
+        Raises:
+            SovitsError: nobody will log what the best checkpoint is to be chosen by.
+        """
+        self._require_logged(trainer)
         self._make_folder(trainer)
+
+    def _require_logged(self, trainer: Trainer) -> None:
+        """A callback of another kind may log what it likes: then the first validation tells."""
+        known = set(VALIDATION_LOSSES)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, ValidationCallback):
+                known |= callback.logged_names()
+            elif not type(callback).__module__.startswith(("sovits.", "lightning.")):
+                return
+        # Each speaker's own figure stands behind the name of the mean.
+        if self.monitor is not None and self.monitor not in known and self.monitor.rsplit("/", 1)[0] not in known:
+            raise self._unknown(known)
+
+    def _unknown(self, known: Iterable[str]) -> SovitsError:
+        return SovitsError(
+            f"callbacks.checkpoints.monitor={self.monitor} is logged by nothing at validation; choose one of {', '.join(sorted(known))}, "
+            "or null to keep no best checkpoint."
+        )
 
     def _make_folder(self, trainer: Trainer) -> None:
         """Also frees it from what a killed run left half-written."""
@@ -119,12 +144,12 @@ class KeepCheckpoints(Checkpoint):
         """
         self._prepare(trainer, module)
         self._keep_previous(trainer)
-        trainer.save_checkpoint(self.folder / LAST)
+        trainer.save_checkpoint(self.folder / LAST, weights_only=False)
 
     def _save_best(self, trainer: Trainer, module: VoiceTraining) -> None:
         # Best before last: a run killed between the two does the last steps again, and writes the same best one again.
         self._prepare(trainer, module)
-        trainer.save_checkpoint(self.folder / BEST)
+        trainer.save_checkpoint(self.folder / BEST, weights_only=False)
         self._keep_previous(trainer)
         if trainer.is_global_zero:
             copy_durably(self.folder / BEST, self.folder / LAST)
@@ -160,11 +185,7 @@ class KeepCheckpoints(Checkpoint):
     def _require_known(self, trainer: Trainer) -> None:
         # A figure taken at every n-th validation is unknown for a while after a resumption.
         if not self._seen:
-            known = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("val/")))
-            raise SovitsError(
-                f"callbacks.checkpoints.monitor={self.monitor} is logged by nothing at validation; choose one of {known}, or null to keep "
-                "no best checkpoint."
-            )
+            raise self._unknown(name for name in trainer.callback_metrics if name.startswith("val/"))
 
     def state_dict(self) -> dict[str, Any]:
         """What is best so far."""

@@ -31,6 +31,8 @@ from sovits.voice.checkpoint import FORMAT
 
 GENERATOR, DISCRIMINATOR = 0, 1
 """Places of the players' optimisers and schedules."""
+VALIDATION_LOSSES = ("val/mel", "val/kl", "val/duration")
+"""What :meth:`VoiceTraining.validation_step` logs."""
 GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "consistency", "adversarial", "feature_matching")
 
 

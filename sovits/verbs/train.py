@@ -104,7 +104,7 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
             if not training.steps:
                 # An untrained model is a figure's point of departure.
                 trainer.validate(training, data, verbose=False)
-                trainer.save_checkpoint(checkpoint)
+                trainer.save_checkpoint(checkpoint, weights_only=False)
             elif not (config.resume is True and resume and load_finished(resume, training)):
                 trainer.fit(training, data, ckpt_path=resume, weights_only=True)
     finally:

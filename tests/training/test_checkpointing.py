@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning import Callback
 
 from sovits.errors import SovitsError
 from sovits.training import checkpoint_files
@@ -149,10 +150,25 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("set"), clips=3)
 
 
-def test_a_name_that_nobody_logs_is_an_error_at_the_first_validation(tiny_set: Path, tmp_path: Path) -> None:
+NOBODY = r"monitor=val/loudness is logged by nothing .* one of val/duration, val/kl, val/mel, or null"
+
+
+def test_a_name_that_nobody_logs_is_an_error_before_the_first_step(tiny_set: Path, tmp_path: Path) -> None:
     run = TinyRun(tiny_set, tmp_path, steps=4, validate_every=1, monitor="val/loudness")
-    with pytest.raises(SovitsError, match=r"monitor=val/loudness is logged by nothing .* one of val/duration, val/kl, val/mel, or null"):
+    with pytest.raises(SovitsError, match=NOBODY):
         run.attempt()
+    assert not (tmp_path / "csv" / "metrics.csv").exists()
+
+
+class Own(Callback):
+    """Somebody's callback, which may log anything."""
+
+
+def test_beside_callbacks_of_ones_own_the_first_validation_tells(tiny_set: Path, tmp_path: Path) -> None:
+    run = TinyRun(tiny_set, tmp_path, steps=4, validate_every=1, monitor="val/loudness")
+    with pytest.raises(SovitsError, match=NOBODY):
+        run.attempt(Own())
+    assert "train/generator/mel" in run.table()
 
 
 def test_a_full_disk_ends_a_run_with_the_last_good_checkpoint(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

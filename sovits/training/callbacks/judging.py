@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Utterance
-from sovits.metrics import REAL, Panel, Reading, Recording
+from sovits.metrics import REAL, RECONSTRUCTION, WORST, Panel, Reading, Recording
 from sovits.training.callbacks.validation import ValidationCallback, first_of_each, read_clip, speak
 from sovits.training.lightning_module import VoiceTraining
 
@@ -41,16 +41,24 @@ class Judging(ValidationCallback):
         self.references_per_speaker = references_per_speaker
         self._seconds = 0.0
         self._began = 0.0
+        self._enrolled = False
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock of the whole run."""
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Seats the judges and starts the clock of the whole run."""
         self._began = time.monotonic()
+        self.panel.seat(trainer.datamodule.speakers)  # type: ignore[attr-defined]
+        self._enrolled = False
+
+    def logged_names(self) -> set[str]:
+        """See :class:`ValidationCallback`; the means, and each figure's worst speaker."""
+        worst = {figure.name + WORST for figure in self.panel.figures if figure.higher_is_better is not None}
+        return {f"val/{name}" for name in (*self.panel.names, *worst) if not name.endswith(RECONSTRUCTION)}
 
     def listen(self, trainer: Trainer, module: VoiceTraining, data: SpeechDataModule) -> None:
         """See :class:`ValidationCallback`."""
         began = time.monotonic()
-        if not self.panel.judges:
-            self._seat(trainer, module, data)
+        if not self._enrolled:
+            self._enrol(trainer, module, data)
         held_out = first_of_each(data.utterances("val"), self.max_clips_per_speaker)
         every = [utterance for own in held_out.values() for utterance in own]
         for utterance in every[trainer.global_rank :: trainer.world_size]:
@@ -62,8 +70,8 @@ class Judging(ValidationCallback):
         self._tabulate(trainer, figures, data.speakers)
         self._seconds += time.monotonic() - began
 
-    def _seat(self, trainer: Trainer, module: VoiceTraining, data: SpeechDataModule) -> None:
-        self.panel.seat(data.speakers)
+    def _enrol(self, trainer: Trainer, module: VoiceTraining, data: SpeechDataModule) -> None:
+        self._enrolled = True
         if trainer.world_size > 1:
             # NCCL adds up only what lies on its device.
             self.panel.to(module.device)

@@ -38,6 +38,10 @@ class ValidationCallback(Callback, ABC):
     def listen(self, trainer: Trainer, module: VoiceTraining, data: SpeechDataModule) -> None:
         """The work, on every rank; the model is in evaluation mode and nothing records gradients."""
 
+    def logged_names(self) -> set[str]:
+        """What it will log at validation, known once the trainer has set up: what a best checkpoint may be chosen by."""
+        return set()
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See :class:`lightning.Callback`. Not ``on_validation_end``: by then the averaged weights are out again."""
         if trainer.sanity_checking:
