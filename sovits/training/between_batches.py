@@ -13,7 +13,7 @@ from lightning import Trainer
 
 from sovits.errors import SovitsError
 
-EPOCHS, BATCHES = "epoch_progress", "epoch_loop.batch_progress"
+EPOCHS, BATCHES, VALIDATION = "epoch_progress", "epoch_loop.batch_progress", "epoch_loop.val_loop.batch_progress"
 
 
 def settle(checkpoint: dict[str, Any]) -> None:
@@ -40,6 +40,9 @@ def settle(checkpoint: dict[str, Any]) -> None:
     batches["is_last_batch"] = False
     for tracker in (epochs["total"], epochs["current"]):
         tracker.update(ready=begun, started=begun, processed=whole, completed=whole)
+    # Lightning counts from the last validation, and after a resumption from the one before.
+    validated = loop[VALIDATION]["current"]["processed"]
+    _fill(loop[VALIDATION], total=validated, current=validated)
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] = done
     checkpoint["epoch"] = whole
     for state in loop["state_dict"].get("combined_loader", []):
