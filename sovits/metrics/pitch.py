@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from sovits.errors import SovitsError
 from sovits.metrics.judge import Figure, PairJudge, Reading
 from sovits.metrics.warping import HOP, SAMPLE_RATE, align
+from sovits.metrics.yin import yin_periods
 
 _WINDOW = 1024
 """Samples: 64 ms, two periods of the lowest voice and more."""
@@ -36,7 +38,7 @@ class PitchTrack:
 def track_pitch(samples: np.ndarray, lowest: float = 60.0, highest: float = 500.0) -> PitchTrack:
     """Pitch of [T_samples] at 16 kHz in ``T_samples // 160`` frames, centred as those of a mel.
 
-    YIN (de Cheveigné and Kawahara 2002, in librosa), which gives every frame a period. Voiced is a frame that is loud enough and whose
+    YIN gives every frame a period. Voiced is a frame that is loud enough and whose
     neighbouring stretches, that period apart, correlate. A second pass looks only from 0.75 times the first quartile of the pitch to
     1.5 times the third (Hirst 2011), which leaves out most octave jumps. pYIN takes 20 times as long.
 
@@ -53,14 +55,13 @@ def track_pitch(samples: np.ndarray, lowest: float = 60.0, highest: float = 500.
 
 
 def _tracked(samples: np.ndarray, lowest: float, highest: float) -> PitchTrack:
-    import librosa
     from scipy.ndimage import median_filter
 
     frames = len(samples) // HOP
     # Frame i is centred on sample (i + 1/2) * HOP.
     padded = np.pad(samples.astype(np.float64), (_WINDOW // 2 - HOP // 2, _WINDOW))
-    hertz = librosa.yin(padded, fmin=lowest, fmax=highest, sr=SAMPLE_RATE, frame_length=_WINDOW, hop_length=HOP, center=False)[:frames]
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP][:frames]
+    hertz = SAMPLE_RATE / yin_periods(windows, max(2, int(SAMPLE_RATE / highest)), min(_WINDOW // 2, math.ceil(SAMPLE_RATE / lowest)))
     level = np.sqrt(np.square(windows).mean(axis=1))
     loud = level > level.max(initial=0.0) * 10 ** (-_QUIET / 20)
     voiced = loud & (_periodicity(windows, SAMPLE_RATE / hertz) > _PERIODIC)
