@@ -77,18 +77,18 @@ class SignalQuality(Judge):
         sound, target = sound[:samples], target[:samples]
         if is_silent(target) or is_silent(sound):
             return {}
-        return {_PESQ: self._pesq(sound, target), _STOI: _stoi(sound, target), _SI_SDR: _si_sdr(sound, target)}
+        told = {_STOI: _stoi(sound, target), _SI_SDR: _si_sdr(sound, target)}
+        return {_PESQ: _pesq(sound, target), **told} if self.pesq else told
 
-    def _pesq(self, sound: np.ndarray, target: np.ndarray) -> float:
-        if not self.pesq:
-            return math.nan
-        from pesq import PesqError, pesq
 
-        try:
-            return float(pesq(SAMPLE_RATE, target, sound, "wb"))
-        except PesqError:
-            # It hears no speech in it, or it is shorter than a quarter of a second.
-            return math.nan
+def _pesq(sound: np.ndarray, target: np.ndarray) -> float:
+    from pesq import PesqError, pesq
+
+    try:
+        return float(pesq(SAMPLE_RATE, target, sound, "wb"))
+    except PesqError:
+        # It hears no speech in it, or it is shorter than a quarter of a second.
+        return math.nan
 
 
 def _stoi(sound: np.ndarray, target: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from sovits.metrics import (
     SignalQuality,
     WordCoverage,
 )
-from tests.readings import reading
+from tests.readings import HAS_PESQ, reading
 from tests.sounds import glide, noise
 
 RATE = 8000
@@ -30,7 +30,7 @@ JUDGES: dict[str, Callable[[], Judge]] = {
     "distortion": lambda: MelCepstralDistortion(SPEAKERS),
     "pitch": lambda: PitchError(SPEAKERS),
     "duration": lambda: DurationError(SPEAKERS),
-    "signal": lambda: SignalQuality(SPEAKERS),
+    "signal": lambda: SignalQuality(SPEAKERS, pesq=HAS_PESQ),
 }
 
 
