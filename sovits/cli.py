@@ -21,6 +21,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sovits import __version__
 from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.multirun import in_multirun
+from sovits.launching.speakers import register_speakers_of
 from sovits.overrides import quote_overrides
 from sovits.runs.finding import continue_newest
 from sovits.runs.reproduction import expand_reproduce
@@ -71,6 +72,7 @@ def main() -> None:
     run = _of_all_keys(getattr(importlib.import_module(f"sovits.verbs.{verb}"), verb))
     if verb == "train":
         run = partial(importlib.import_module("sovits.launching.jobs").work_off, run)
+    register_speakers_of()
     # Hydra then raises its errors instead of printing them, and they can be told in a sentence.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:

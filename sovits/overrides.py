@@ -30,6 +30,11 @@ def quote_overrides(arguments: Sequence[str], verb: str) -> list[str]:
     return [_quoted(argument, FREE_TEXT.get(verb, {})) for argument in arguments]
 
 
+def as_choices(names: Sequence[str]) -> str:
+    """``names`` as the choices of one key in a multirun: ``a,b,'c, the third'``, each in quotes where Hydra would read something else."""
+    return ",".join(name if _reads_as_itself(name) else _as_string(name) for name in names)
+
+
 def _quoted(argument: str, free_text: dict[str, str]) -> str:
     assignment = _ASSIGNMENT.fullmatch(argument)
     if argument.startswith("-") or assignment is None:
@@ -53,6 +58,14 @@ def _readable(override: str) -> bool:
     except HydraException:
         return False
     return True
+
+
+def _reads_as_itself(name: str) -> bool:
+    if not _readable(f"x={name}"):
+        return False
+    override = OverridesParser.create().parse_override(f"x={name}")
+    # Numbers become numbers again only if they are written as Python writes them; names of digits are common.
+    return not override.is_sweep_override() and isinstance(override.value(), str | int) and str(override.value()) == name
 
 
 def _is_quoted(value: str) -> bool:

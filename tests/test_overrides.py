@@ -8,7 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from sovits.overrides import quote_overrides
+from sovits.overrides import as_choices, quote_overrides
 
 
 def arrives(argument: str, verb: str = "synthesize") -> object:
@@ -103,3 +103,12 @@ def test_hydra_composes_the_text_beside_a_group_of_that_name(tmp_path):
     with hydra.initialize_config_dir(str(tmp_path), version_base="1.3"):
         config = hydra.compose("synthesize", quote_overrides([f"text={TEXTS[1]}"], "synthesize"))
     assert config.sentence == TEXTS[1]
+
+
+def test_names_as_the_choices_of_a_key():
+    names = ["LJ", "19", "007", "1e5", "true", "null", "S0150", "Wang Fei", "O'Brien", "a,b", "王芳", "p_225-b"]
+    override = OverridesParser.create().parse_override(f"data.speaker={as_choices(names)}")
+    assert override.is_choice_sweep()
+    arrived = [OverridesParser.create().parse_override(f"x={choice}").value() for choice in override.sweep_string_iterator()]
+    assert [str(OmegaConf.create({"value": value}).value) for value in arrived] == names
+    assert as_choices(["19", "LJ"]) == "19,LJ"

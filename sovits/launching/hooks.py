@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, flag_override
 
-from sovits.errors import SovitsError
+from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.one_command import processes_wanted, start_processes
 from sovits.launching.plan import Plan, asked
 from sovits.launching.ranks import OutsideRanks, agreed
@@ -158,8 +158,8 @@ def _told_plainly(work: Callable[[], None]) -> None:
     """Hydra turns what a callback raises into a warning and goes on, so whatever it is must end the process here."""
     try:
         work()
-    except SovitsError as error:
-        raise SystemExit(f"sovits train: {error}") from None
-    except Exception:
+    except Exception as error:
+        if mistake := mistake_behind(error):
+            raise SystemExit(f"sovits train: {mistake}") from None
         traceback.print_exc()
         raise SystemExit(1) from None

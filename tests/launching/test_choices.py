@@ -23,9 +23,10 @@ from sovits.errors import SovitsError
 from sovits.launching import hooks
 from sovits.launching.plan import Plan
 from sovits.launching.resources import Resources
+from tests.training.interruptions import write_set
 
 LAUNCHERS = sorted(path.stem for path in (config_directory() / "launcher").glob("*.yaml"))
-SWEEPS = sorted({path.stem for path in (config_directory() / "sweep").glob("*.yaml")} - {"wandb"})
+SWEEPS = sorted({path.stem for path in (config_directory() / "sweep").glob("*.yaml")} - {"wandb", "speakers"})
 
 
 def composed(*overrides: str) -> Any:
@@ -61,6 +62,14 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
 def test_every_sweep_is_planned(sweep: str) -> None:
     expected = {"embedding_size": 12, "minutes_of_data": 12, "seeds": 5, "optuna": 20}
     assert Plan.of(composed(f"sweep={sweep}")).size == expected[sweep]
+
+
+def test_a_sweep_over_the_speakers_of_a_set(command: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_set(tmp_path / "set", clips=1)
+    asked = ["-m", "experiment=per_speaker", "sweep=speakers", "seed=0", "dry_run=true"]
+    assert command(*asked, "data.root=set") == "0"
+    assert re.findall(r"^ +\d  (.*)$", capsys.readouterr().out, re.M) == ["data.speaker=ana", "data.speaker=bo"]
+    assert "No prepared set at nowhere" in command(*asked, "data.root=nowhere")
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
