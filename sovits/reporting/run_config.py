@@ -54,6 +54,10 @@ class RunConfig:
         choices = OmegaConf.to_container(hydra).get("hydra", {}).get("runtime", {}).get("choices", {})  # type: ignore[union-attr]
         raw: dict[str, Any] = {}
         _flatten(OmegaConf.to_container(config, resolve=False), "", raw)
+        for key, value in raw.items():
+            # Where the run lay: Hydra would put the folder of the process that reads this in its place.
+            if isinstance(value, str) and "${hydra:" in value:
+                OmegaConf.update(config, key, value.replace("${hydra:", r"\${hydra:"))
         resolved = {key: _resolved(config, key, value) for key, value in raw.items()}
         named = {str(key): str(value) for key, value in choices.items() if not str(key).startswith("hydra/") and value is not None}
         return cls(resolved, raw, named, tuple(str(one) for one in overrides))
@@ -150,6 +154,6 @@ def _resolved(config: DictConfig, key: str, raw: Any) -> Any:
     try:
         value = OmegaConf.select(config, key)
     except OmegaConfBaseException:
-        # Where the run lay, or when it was: known only inside the run.
+        # Known only inside the run, such as when it was.
         return raw
     return OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value

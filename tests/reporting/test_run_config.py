@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import setup_globals
+from omegaconf import OmegaConf
 
 from sovits.errors import SovitsError
 from sovits.reporting.run_config import RunConfig, chosen_keys, differing_keys, shown_value
@@ -16,7 +19,10 @@ def config(folder: Path, *overrides: str, **changes: object) -> RunConfig:
     return RunConfig.read(Planted(overrides, evaluated=False, **changes).write(folder))  # type: ignore[arg-type]
 
 
-def test_a_configuration_is_flat_and_followed(tmp_path: Path) -> None:
+def test_a_configuration_is_flat_and_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in `sovits report`, which is a Hydra application with a folder of its own.
+    setup_globals()
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", OmegaConf.create({"hydra": {"runtime": {"output_dir": "reports"}}}))
     own = config(tmp_path / "a", "embedding_size=384", "seed=3")
     assert own.resolved["embedding_size"] == own.resolved["model.channels"] == 384
     assert own.raw["model.channels"] == "${embedding_size}"
