@@ -14,19 +14,17 @@ from sovits.reporting.html import write_if_changed
 from sovits.reporting.run_config import shown_value, value_of
 from sovits.reporting.statistics import Estimate
 
-RUNS, CLIPS, SPEAKERS, SETTINGS, COMPARISONS = "runs.csv", "clips.csv", "speakers.csv", "settings.csv", "comparisons.csv"
+TABLES = RUNS, SETTINGS, SPEAKERS, CLIPS, COMPARISONS = "runs.csv", "settings.csv", "speakers.csv", "clips.csv", "comparisons.csv"
 
 
-def write_tables(comparison: Comparison, folder: Path) -> None:
-    """Writes the five tables, without the last where there is nothing to compare; a figure that is not known is an empty cell."""
-    write_csv(folder / RUNS, _runs(comparison))
-    write_csv(folder / SETTINGS, _settings(comparison))
-    write_csv(folder / SPEAKERS, _speakers(comparison))
-    write_csv(folder / CLIPS, _clips(comparison))
-    if comparison.pairs:
-        write_csv(folder / COMPARISONS, _comparisons(comparison))
-    else:
-        (folder / COMPARISONS).unlink(missing_ok=True)
+def write_tables(comparison: Comparison, folder: Path, names: Sequence[str] = TABLES) -> None:
+    """Writes the tables of these names, no comparisons where there is nothing to compare; a figure that is not known is an empty cell."""
+    rows_of = {RUNS: _runs, SETTINGS: _settings, SPEAKERS: _speakers, CLIPS: _clips, COMPARISONS: _comparisons}
+    for name in names:
+        if rows := rows_of[name](comparison):
+            write_csv(folder / name, rows)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
