@@ -103,6 +103,15 @@ class UpsamplingDecoder(nn.Module):
         )
         self.head = InverseStftHead(channels[-1], 4 * factor, factor) if factor > 1 else WaveformHead(channels[-1])
 
+    @property
+    def context_frames(self) -> int:
+        """Latent frames on each side that a sample depends on."""
+        needed = self.head.context
+        for rate, blocks in zip(reversed(self.upsample_rates), reversed(self.blocks), strict=True):
+            # A transposed convolution twice as long as its stride reads one neighbour.
+            needed = math.ceil((needed + max(block.context for block in blocks)) / rate) + 1  # type: ignore[union-attr, attr-defined]
+        return needed + self.input.padding[0]
+
     def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
         """Latents -> waveform.
 
@@ -128,6 +137,8 @@ class WaveformHead(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.output = nn.Conv1d(channels, 1, 7, padding=3, bias=False)
+        self.context = 3
+        """Positions on each side that a sample depends on."""
 
     def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, T_samples], mask [B, 1, T_samples] -> [B, 1, T_samples]."""
@@ -168,6 +179,12 @@ class FrameRateDecoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, filter_channels, speaker_channels, 1 / n_layers) for _ in range(n_layers))
         self.output_norm = ChannelNorm(channels)
         self.head = InverseStftHead(channels, 4 * hop, hop, kernel_size=1)
+
+    @property
+    def context_frames(self) -> int:
+        """Latent frames on each side that a sample depends on."""
+        features = self.head.context + sum(block.context for block in self.blocks)  # type: ignore[misc]
+        return math.ceil(features / self.factor) + self.input.padding[0]  # type: ignore[operator]
 
     def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
         """Latents -> waveform.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from sovits.modules.layers.noise import Generators
 from sovits.modules.layers.normalization import ChannelNorm, same_padding
 
 
@@ -51,10 +51,10 @@ class DurationPredictor(nn.Module):
         hidden: Tensor,
         mask: Tensor,
         speaker_embedding: Tensor,
-        noise_scale: float = 0.0,
-        generator: torch.Generator | None = None,
+        noise_scale: float | Tensor = 0.0,
+        generators: Generators = None,
     ) -> Tensor:
-        """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise_scale`` and ``generator`` have no say."""
+        """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise_scale`` and ``generators`` have no say."""
         return self._log_frames(hidden, mask, speaker_embedding)
 
     @staticmethod

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sovits.errors import SovitsError
+from sovits.modules.layers.noise import Generators, for_each_text, standard_normal
 from sovits.modules.layers.separable import SeparableStack
 from sovits.modules.layers.spline import rational_quadratic_spline
 
@@ -147,7 +148,12 @@ class StochasticDurationPredictor(nn.Module):
         return ((log_posterior - log_likelihood) * mask.squeeze(1)).sum(1)
 
     def predict(
-        self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise_scale: float = 0.8, generator: torch.Generator | None = None
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        speaker_embedding: Tensor,
+        noise_scale: float | Tensor = 0.8,
+        generators: Generators = None,
     ) -> Tensor:
         """Draws durations; the whole number of frames that was modelled is the draw rounded *up* (:meth:`whole`).
 
@@ -157,14 +163,14 @@ class StochasticDurationPredictor(nn.Module):
             hidden: [B, C, T_text].
             mask: [B, 1, T_text].
             speaker_embedding: [B, E].
-            noise_scale: standard deviation of the noise; 0 gives one fixed rhythm, 1 the learned distribution.
-            generator: source of all noise, on the device of ``hidden``; None for the global one.
+            noise_scale: standard deviation of the noise, of all texts or of each [B]; 0 gives one fixed rhythm, 1 the learned distribution.
+            generators: source of all noise, on the device of ``hidden``.
 
         Returns:
             [B, T_text] natural logarithm of frames, zero outside the mask, in float32.
         """
-        noise = torch.randn(mask.shape[0], 2, mask.shape[2], generator=generator, dtype=mask.dtype, device=mask.device)
-        return self.from_noise(hidden, mask, speaker_embedding, noise * noise_scale)
+        noise = standard_normal(2, mask, generators)
+        return self.from_noise(hidden, mask, speaker_embedding, noise * for_each_text(noise_scale))
 
     @staticmethod
     def whole(frames: Tensor) -> Tensor:

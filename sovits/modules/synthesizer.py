@@ -13,6 +13,7 @@ from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
 from sovits.modules.duration_predictor import DurationPredictor
 from sovits.modules.flow import Flow
 from sovits.modules.layers.masking import length_mask
+from sovits.modules.layers.noise import Generators, for_each_text, standard_normal
 from sovits.modules.layers.slicing import random_starts, take_slices
 from sovits.modules.posterior_encoder import Posterior, PosteriorEncoder
 from sovits.modules.semantic_encoder import SemanticEncoder
@@ -48,6 +49,20 @@ class SynthesizerOutput:
     """[B, 1, T_text]."""
     frame_mask: Tensor
     """[B, 1, T_frames]."""
+
+
+@dataclass
+class DrawnLatents:
+    """What is to be said, before the decoder says it."""
+
+    latent: Tensor
+    """[B, C, T_frames]."""
+    mask: Tensor
+    """[B, 1, T_frames]."""
+    frame_lengths: Tensor
+    """[B]."""
+    durations: Tensor
+    """[B, T_text] whole frames of every phone."""
 
 
 @dataclass
@@ -159,36 +174,62 @@ class Synthesizer(nn.Module):
         return monotonic_alignment(scores, text_lengths, frame_lengths)
 
     @torch.no_grad()
-    def synthesize(
+    def draw(
         self,
         text: TextBatch,
         speaker_embedding: Tensor,
         *,
-        noise_scale: float = 0.667,
-        duration_noise_scale: float = 0.8,
-        length_scale: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Synthesis:
-        """Text and voices [B, E] -> speech.
+        noise_scale: float | Tensor = 0.667,
+        duration_noise_scale: float | Tensor = 0.8,
+        length_scale: float | Tensor = 1.0,
+        generators: Generators = None,
+    ) -> DrawnLatents:
+        """Texts and voices [B, E] -> what the decoder is to say, drawn from the prior.
+
+        Each scale is one for all texts or one of each [B]. A text with a generator and scales of its own gets the same latents in every
+        batch, but for rounding.
 
         Args:
             noise_scale: standard deviations of the prior that are used; 0 gives the mean.
             duration_noise_scale: the same of a stochastic duration predictor; 0 gives the most even rhythm.
             length_scale: above 1 speaks slower.
-            generator: source of the noise, so that a seed belongs to one request.
+            generators: source of the noise; one for each text, so that a seed belongs to one request.
         """
         encoding = self.read(text)
-        log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise_scale, generator)
-        frames = (log_durations.exp() * length_scale).clamp(1.0, MAX_FRAMES_PER_PHONE)
-        frames = self.duration_predictor.whole(frames) * encoding.mask.squeeze(1)
-        frame_lengths = frames.sum(1).long()
-        alignment = durations_to_path(frames, int(frame_lengths.max()))
-        frame_mask = length_mask(frame_lengths, alignment.shape[-1])
+        log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise_scale, generators)
+        frames = log_durations.unsqueeze(1).exp() * for_each_text(length_scale)
+        frames = self.duration_predictor.whole(frames.clamp(1.0, MAX_FRAMES_PER_PHONE)) * encoding.mask
+        durations = frames.squeeze(1).long()
+        frame_lengths = durations.sum(1)
+        alignment = durations_to_path(frames.squeeze(1), int(frame_lengths.max()))
+        mask = length_mask(frame_lengths, alignment.shape[-1])
         mean, log_std = encoding.mean.float() @ alignment, encoding.log_std.float() @ alignment
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        latent = self.flow.inverse((mean + noise * log_std.exp() * noise_scale) * frame_mask, frame_mask, speaker_embedding)
-        audio = self.decoder(latent, frame_mask, speaker_embedding)
-        return Synthesis(audio, frame_lengths * self.hop_length, frames.long())
+        noise = standard_normal(mean.shape[1], mask, generators) * for_each_text(noise_scale)
+        latent = self.flow.inverse((mean + noise * log_std.exp()) * mask, mask, speaker_embedding)
+        return DrawnLatents(latent, mask, frame_lengths, durations)
+
+    @torch.no_grad()
+    def synthesize(
+        self,
+        text: TextBatch,
+        speaker_embedding: Tensor,
+        *,
+        noise_scale: float | Tensor = 0.667,
+        duration_noise_scale: float | Tensor = 0.8,
+        length_scale: float | Tensor = 1.0,
+        generators: Generators = None,
+    ) -> Synthesis:
+        """Texts and voices [B, E] -> speech; the arguments are those of :meth:`draw`."""
+        drawn = self.draw(
+            text,
+            speaker_embedding,
+            noise_scale=noise_scale,
+            duration_noise_scale=duration_noise_scale,
+            length_scale=length_scale,
+            generators=generators,
+        )
+        audio = self.decoder(drawn.latent, drawn.mask, speaker_embedding)
+        return Synthesis(audio, drawn.frame_lengths * self.hop_length, drawn.durations)
 
     @torch.no_grad()
     def reconstruct(self, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> Tensor:
@@ -204,7 +245,7 @@ class Synthesizer(nn.Module):
         *,
         noise_scale: float = 0.667,
         length_scale: float = 1.0,
-        generator: torch.Generator | None = None,
+        generators: Generators = None,
     ) -> Tensor:
         """Bare token ids [B, T_text] and voices [B, E] -> waveform [B, 1, T_samples], ``hop_length`` samples a frame.
 
@@ -219,7 +260,7 @@ class Synthesizer(nn.Module):
                 f"infer takes one voice of {self.embedding_size} numbers per text, {expected}, not spk_emb {list(spk_emb.shape)}."
             )
         text = TextBatch.from_phones(phones)
-        return self.synthesize(text, spk_emb, noise_scale=noise_scale, length_scale=length_scale, generator=generator).audio
+        return self.synthesize(text, spk_emb, noise_scale=noise_scale, length_scale=length_scale, generators=generators).audio
 
     def _check(self) -> None:
         """Refuses parts that do not fit one another, by the keys that set them."""

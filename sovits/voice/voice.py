@@ -149,7 +149,7 @@ class Voice:
             noise_scale=noise_scale,
             duration_noise_scale=duration_noise_scale,
             length_scale=1 / speed,
-            generator=torch.Generator(self.device).manual_seed(seed),
+            generators=torch.Generator(self.device).manual_seed(seed),
         )
         samples = synthesis.audio[0, 0, : int(synthesis.sample_lengths[0])].float().cpu().numpy()
         return Speech(samples, self.sample_rate, encoded, synthesis.durations[0].cpu().numpy())

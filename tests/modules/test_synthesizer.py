@@ -104,11 +104,32 @@ def test_a_seed_belongs_to_its_request_and_length_scale_slows(synthesizer: Synth
     text, voice = text_of(8), torch.randn(1, 192)
 
     def speak(seed: int, length_scale: float = 1.0):
-        return synthesizer.synthesize(text, voice, length_scale=length_scale, generator=torch.Generator().manual_seed(seed))
+        return synthesizer.synthesize(text, voice, length_scale=length_scale, generators=torch.Generator().manual_seed(seed))
 
     assert torch.equal(speak(1).audio, speak(1).audio)
     assert not torch.equal(speak(1).audio, speak(2).audio)
     assert speak(1, 3.0).sample_lengths > speak(1).sample_lengths
+
+
+def test_a_request_sounds_the_same_alone_and_among_others(synthesizer: Synthesizer) -> None:
+    synthesizer.eval()
+    together, voices = text_of(9, 4, 6), torch.nn.functional.normalize(torch.randn(3, 192), dim=1)
+    scales = {
+        "noise_scale": torch.tensor([0.6, 0.9, 0.0]),
+        "duration_noise_scale": torch.tensor([0.8, 0.3, 1.0]),
+        "length_scale": torch.tensor([1.0, 2.0, 0.5]),
+    }
+    spoken = synthesizer.synthesize(together, voices, generators=[torch.Generator().manual_seed(seed) for seed in range(3)], **scales)
+    for number, phones in enumerate(together.lengths.tolist()):
+        one = slice(number, number + 1)
+        text = TextBatch(*(value[one, :phones] if value.shape[1:] == (9,) else value[one] for value in vars(together).values()))
+        own = {name: float(scale[number]) for name, scale in scales.items()}
+        alone = synthesizer.synthesize(text, voices[one], generators=torch.Generator().manual_seed(number), **own)
+        samples = int(alone.sample_lengths[0])
+        assert spoken.sample_lengths[number] == samples
+        assert torch.equal(spoken.durations[number, :phones], alone.durations[0])
+        torch.testing.assert_close(spoken.audio[number, :, :samples], alone.audio[0], rtol=1e-4, atol=1e-5)
+        assert not spoken.audio[number, :, samples:].any()
 
 
 def test_the_public_snippet_runs_as_written() -> None:
@@ -160,7 +181,7 @@ def test_folding_the_weight_norm_changes_nothing(synthesizer: Synthesizer) -> No
     text, voice = text_of(9), torch.randn(1, 192)
 
     def speak() -> torch.Tensor:
-        return synthesizer.synthesize(text, voice, generator=torch.Generator().manual_seed(1)).audio
+        return synthesizer.synthesize(text, voice, generators=torch.Generator().manual_seed(1)).audio
 
     before = speak()
     fold_weight_norm(synthesizer)

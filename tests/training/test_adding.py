@@ -88,7 +88,7 @@ def test_a_merged_synthesizer_speaks_like_the_unmerged_one(decoder: str) -> None
     text, voice = tiny_text(9, 6), F.normalize(torch.randn(2, EMBEDDING), dim=1)
 
     def said(model: nn.Module) -> torch.Tensor:
-        return model.synthesize(text, voice, generator=torch.Generator().manual_seed(3)).audio
+        return model.synthesize(text, voice, generators=torch.Generator().manual_seed(3)).audio
 
     expected = said(taught)
     untaught = said(plain)

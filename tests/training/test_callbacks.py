@@ -287,7 +287,7 @@ def test_scores_are_those_of_the_judge_on_the_same_clips(tiny_set: Path, tmp_pat
                     text = TextBatch.collate([read_characters(utterance.text, "en")])
                     voice = training.speaker_bank[speaker][None]
                     generator = torch.Generator().manual_seed(0)
-                    spoken = training.synthesizer.eval().synthesize(text, voice, generator=generator).audio[0, 0]
+                    spoken = training.synthesizer.eval().synthesize(text, voice, generators=generator).audio[0, 0]
                     readings.append(reading(utterance.id, speaker, recording, spoken.numpy(), RATE))
     judge.update(readings)
     for name, value in judge.compute().items():

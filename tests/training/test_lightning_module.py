@@ -409,7 +409,7 @@ def test_averaged_weights_in_a_checkpoint_speak_as_the_module_does(tmp_path: Pat
     other.load_state_dict(saved)
     text, voice = tiny_text(7), torch.nn.functional.normalize(torch.randn(1, EMBEDDING), dim=1)
     spoken = [
-        module.synthesizer.eval().synthesize(text, voice, generator=torch.Generator().manual_seed(0)).audio for module in (training, other)
+        module.synthesizer.eval().synthesize(text, voice, generators=torch.Generator().manual_seed(0)).audio for module in (training, other)
     ]
     torch.testing.assert_close(*spoken, rtol=1e-6, atol=1e-6)
 

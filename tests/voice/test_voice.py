@@ -54,7 +54,7 @@ def test_speech_is_what_the_synthesizer_says(voice, content):
         content["sovits"]["speaker_bank"]["bo"].unsqueeze(0),
         noise_scale=0.5,
         length_scale=1.25,
-        generator=torch.Generator().manual_seed(3),
+        generators=torch.Generator().manual_seed(3),
     )
     np.testing.assert_allclose(speech.samples, direct.audio[0, 0].numpy(), atol=1e-5)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,6 +36,8 @@ class InverseStftHead(nn.Module):
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.projection = nn.Conv1d(channels, n_fft + 2, kernel_size, padding=kernel_size // 2)
+        self.context = kernel_size // 2 + math.ceil((n_fft - hop_length) / (2 * hop_length))
+        """Feature frames on each side that a sample depends on."""
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:

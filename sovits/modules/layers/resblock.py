@@ -24,6 +24,8 @@ class ResidualBlock(nn.Module):
         self.plain = nn.ModuleList(
             weight_norm(nn.Conv1d(channels, channels, kernel_size, padding=same_padding(kernel_size))) for _ in dilations
         )
+        self.context = sum(same_padding(kernel_size, dilation) + same_padding(kernel_size) for dilation in dilations)
+        """Positions on each side that a position of the output depends on."""
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, T], mask [B, 1, T] -> [B, C, T]."""
@@ -41,7 +43,9 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int, filter_channels: int, speaker_channels: int, layer_scale: float, kernel_size: int = 7) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=same_padding(kernel_size), groups=channels)
+        self.context = same_padding(kernel_size)
+        """Positions on each side that a position of the output depends on."""
+        self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=self.context, groups=channels)
         self.norm = ChannelNorm(channels, elementwise_affine=False)
         self.speaker = nn.Linear(speaker_channels, 2 * channels)
         self.expand = nn.Linear(channels, filter_channels)

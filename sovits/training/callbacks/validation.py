@@ -93,5 +93,5 @@ def speak(module: VoiceTraining, data: SpeechDataModule, text: str, language: st
     """``text`` in the speaker's voice, [T_samples]; the same noise at every validation, and none of training's."""
     generator = torch.Generator(module.device).manual_seed(0)
     batch = TextBatch.collate([data.front_end(text, language)]).to(module.device)
-    synthesis = module.synthesizer.synthesize(batch, voice_of(module, speaker), generator=generator)
+    synthesis = module.synthesizer.synthesize(batch, voice_of(module, speaker), generators=generator)
     return synthesis.audio[0, 0, : int(synthesis.sample_lengths[0])].float().cpu().numpy()
