@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 
+class SpokenSpan(NamedTuple):
+    """A word of a text and the phones that say it."""
+
+    text: str
+    """As it stands in the normalised text: an English word or one Chinese character."""
+    first: int
+    end: int
+    """One past its last phone."""
+
+
 @dataclass(frozen=True)
 class EncodedText:
-    """One text as ids, every list but ``tokens`` of length ``T_text``.
+    """One text as ids, every list but ``tokens`` and ``words`` of length ``T_text``.
 
     Its units are phones, or with :class:`~sovits.text.TokenFrontEnd` tokens; all that reads them calls them phones.
     ``phone_to_token[i]`` is the index in ``tokens`` of the semantic token whose characters phone ``i`` was read from.
@@ -29,6 +40,8 @@ class EncodedText:
     tokens: list[int]
     """Semantic (BPE) tokens, cut at the encoder's ``max_length``."""
     phone_to_token: list[int]
+    words: tuple[SpokenSpan, ...] = ()
+    """In order; silences, marks and boundaries are part of none."""
 
 
 @dataclass

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sovits.errors import SovitsError
-from sovits.text.encoding import EncodedText
+from sovits.text.encoding import EncodedText, SpokenSpan
 from sovits.text.language import ENGLISH, HAN, LATIN, MANDARIN
 from sovits.text.normalization import normalize
 from sovits.text.phonemes import Phone, Phonemizer, SpokenWord
@@ -29,6 +30,8 @@ class _Spoken:
     language: str
     character: int
     """The first character of the word or mark it comes from."""
+    word_end: int = 0
+    """One past the last character of its word; 0 for what is no part of one."""
 
 
 class TextFrontEnd:
@@ -95,6 +98,7 @@ class TextFrontEnd:
             languages=[LANGUAGE_IDS[phone.language] for phone in spoken],
             tokens=tokens.ids[:length],
             phone_to_token=[min(tokens.token_of_character[phone.character], length - 1) for phone in spoken],
+            words=_words(normalized, spoken),
         )
 
     def _spoken(self, text: str) -> list[_Spoken]:
@@ -112,7 +116,7 @@ class TextFrontEnd:
                 spoken.append(pending)
             elif self.word_boundaries and previous and ENGLISH in (previous, language):
                 spoken.append(_Spoken(SPACE, NO_TONE, previous, word_end))
-            spoken += [_Spoken(phone.symbol, phone.tone, language, word.start) for phone in word.phones]
+            spoken += [_Spoken(phone.symbol, phone.tone, language, word.start, word.end) for phone in word.phones]
             previous, pending, word_end = language, None, word.end
         if not spoken:
             raise SovitsError(f"Nothing in {text[:40]!r} can be spoken; give at least one word of English or Mandarin.")
@@ -140,8 +144,25 @@ class TextFrontEnd:
             ]
         if not self.intersperse:
             return spoken
-        blanks = [_Spoken(BLANK, NO_TONE, phone.language, phone.character) for phone in spoken]
-        return [blanks[0]] + [item for phone, blank in zip(spoken, blanks, strict=True) for item in (phone, blank)]
+        framed = [_blank(spoken[0])]
+        for phone, following in zip(spoken, [*spoken[1:], None], strict=True):
+            inside = following is not None and (phone.character, phone.word_end) == (following.character, following.word_end)
+            framed += [phone, _blank(phone, phone.word_end if inside else 0)]
+        return framed
+
+
+def _blank(beside: _Spoken, word_end: int = 0) -> _Spoken:
+    return _Spoken(BLANK, NO_TONE, beside.language, beside.character, word_end)
+
+
+def _words(text: str, spoken: Sequence[_Spoken]) -> tuple[SpokenSpan, ...]:
+    spans, first = [], 0
+    for (start, end), phones in groupby(spoken, key=lambda phone: (phone.character, phone.word_end)):
+        last = first + sum(1 for _ in phones)
+        if end:
+            spans.append(SpokenSpan(text[start:end], first, last))
+        first = last
+    return tuple(spans)
 
 
 def _stop(marks: str, offset: int) -> SpokenWord:

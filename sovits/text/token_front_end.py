@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from sovits.errors import SovitsError
-from sovits.text.encoding import EncodedText
-from sovits.text.language import ENGLISH, HAN_CHARACTER, LATIN_LETTER, MANDARIN
+from sovits.text.encoding import EncodedText, SpokenSpan
+from sovits.text.language import ENGLISH, ENGLISH_WORD, HAN, HAN_CHARACTER, LATIN_LETTER, MANDARIN
 from sovits.text.normalization import normalize
 from sovits.text.symbols import EDGE, LANGUAGE_IDS, LANGUAGES, NO_TONE, PAD, TONES, check_size
 from sovits.text.tokenization import Piece, SemanticTokenizer
@@ -15,6 +16,7 @@ from sovits.text.tokenization import Piece, SemanticTokenizer
 RESERVED = (PAD, EDGE)
 """Ids before the tokens': token 0 is the first after them."""
 _EDGE_ID = RESERVED.index(EDGE)
+_WORD = re.compile(rf"[{HAN}]|{ENGLISH_WORD}")
 
 
 class TokenFrontEnd:
@@ -92,6 +94,7 @@ class TokenFrontEnd:
             languages=languages,
             tokens=[piece.id for piece in pieces[:length]],
             phone_to_token=phone_to_token,
+            words=_words(normalized, pieces, int(self.edges)),
         )
 
     def _check_covered(self, text: str, pieces: Sequence[Piece]) -> None:
@@ -119,6 +122,15 @@ def _languages(text: str, pieces: Sequence[Piece]) -> list[str]:
         current = _script(text[piece.start : piece.end]) or current
         found.append(current)
     return found
+
+
+def _words(text: str, pieces: Sequence[Piece], offset: int) -> tuple[SpokenSpan, ...]:
+    """Every word with the units that hold any of it; a token that holds several Chinese characters is part of each."""
+    spans = []
+    for word in _WORD.finditer(text):
+        own = [number for number, piece in enumerate(pieces, offset) if piece.start < word.end() and piece.end > word.start()]
+        spans.append(SpokenSpan(word[0], own[0], own[-1] + 1))
+    return tuple(spans)
 
 
 def _labels(text: str, pieces: Sequence[Piece]) -> list[str]:

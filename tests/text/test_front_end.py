@@ -47,6 +47,20 @@ def check(encoded: EncodedText, max_length: int = 128) -> None:
     assert all(0 <= token < len(encoded.tokens) for token in encoded.phone_to_token)
     assert encoded.phone_to_token == sorted(encoded.phone_to_token)
     assert encoded.symbols == [written(SYMBOLS[phone], tone) for phone, tone in zip(encoded.phones, encoded.tones, strict=True)]
+    check_words(encoded)
+
+
+def check_words(encoded: EncodedText) -> None:
+    """Words in order, each phone in one at most; what is in none is no sound of a word."""
+    place = last = 0
+    covered = set()
+    for word in encoded.words:
+        assert last <= word.first < word.end <= len(encoded.phones)
+        last = word.end
+        place = encoded.text.index(word.text, place) + len(word.text)
+        covered |= set(range(word.first, word.end))
+    silent = {symbol for number, symbol in enumerate(encoded.symbols) if number not in covered}
+    assert silent <= {"<edge>", "<blank>", "<space>", *",.!?;:…—"}
 
 
 def test_the_mixed_example_switches_language_at_the_right_place(front_end: TextFrontEnd) -> None:
@@ -55,6 +69,7 @@ def test_the_mixed_example_switches_language_at_the_right_place(front_end: TextF
     assert encoded.text == "Hello,欢迎致电客服中心"
     assert encoded.symbols[:6] == ["<edge>", "h", "ə", "l", "ˈoʊ", ","]
     assert encoded.symbols[6:9] == ["h1", "uan1", "ing2"]
+    assert encoded.words[:3] == (("Hello", 1, 5), ("欢", 6, 8), ("迎", 8, 9))
     assert encoded.languages == [1] * 6 + [2] * 16
     assert encoded.tones[:9] == [0, 0, 0, 0, 7, 0, 1, 1, 2]
     assert encoded.tokens[:2] == [15496, 11]
@@ -85,6 +100,7 @@ def test_boundaries_edges_and_blanks_are_switches(mandarin: MandarinPhonemizer, 
     check(encoded)
     assert encoded.symbols == ["<blank>", "a", "<blank>", "b", "<blank>", "h3", "<blank>", "ao3", "<blank>"]
     assert encoded.languages == [1, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert encoded.words == (("a", 1, 2), ("b", 3, 4), ("好", 5, 8))
 
 
 def tokens_by_bytes(front_end: TextFrontEnd, encoded: EncodedText) -> list[int]:
