@@ -60,8 +60,7 @@ def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> P
         OSError: the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in _WRITERS:
-        raise SovitsError(f"Cannot write {path}: the name must end in one of {' '.join(READABLE)}.")
+    require_writable(path)
     container, subtype = _WRITERS[path.suffix.lower()]
     if subtype == "OPUS" and sample_rate not in _OPUS_RATES:
         target = next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1])
@@ -84,6 +83,12 @@ def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> P
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def require_writable(path: Path) -> None:
+    """Raises a ``SovitsError`` where the suffix is no format of audio."""
+    if path.suffix.lower() not in _WRITERS:
+        raise SovitsError(f"Cannot write {path}: the name must end in one of {' '.join(READABLE)}.")
 
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

@@ -125,11 +125,15 @@ def _languages(text: str, pieces: Sequence[Piece]) -> list[str]:
 
 
 def _words(text: str, pieces: Sequence[Piece], offset: int) -> tuple[SpokenSpan, ...]:
-    """Every word with the units that hold any of it; a token that holds several Chinese characters is part of each."""
-    spans = []
+    """Every word with the units that hold any of it; Chinese characters that share a token are one word."""
+    spans: list[SpokenSpan] = []
     for word in _WORD.finditer(text):
         own = [number for number, piece in enumerate(pieces, offset) if piece.start < word.end() and piece.end > word.start()]
-        spans.append(SpokenSpan(word[0], own[0], own[-1] + 1))
+        span = SpokenSpan(word[0], own[0], own[-1] + 1)
+        if spans and span.first < spans[-1].end:
+            before = spans.pop()
+            span = SpokenSpan(before.text + span.text, before.first, span.end)
+        spans.append(span)
     return tuple(spans)
 
 

@@ -1,18 +1,22 @@
-"""``sovits synthesize``: a checkpoint, a voice and a text -> an audio file."""
+"""``sovits synthesize``: a checkpoint, a voice and a text -> audio, and when every word of it is said."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
+from rich.progress import track
 from torch import Tensor
 
-from sovits.audio.waveform import write_waveform
+from sovits.audio.waveform import require_writable, write_waveform
 from sovits.errors import SovitsError
-from sovits.voice import Speech, Voice
+from sovits.voice import Passage, Request, Speech, Voice
+from sovits.voice.blending import blend
+from sovits.voice.timestamps import require_format, write_timestamps
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +24,7 @@ EXAMPLE = 'sovits synthesize checkpoint=outputs/train/.../checkpoints/last.ckpt 
 
 
 def synthesize(config: DictConfig) -> Path:
-    """Says one text, or every line of a file with a pause between, and returns the audio file.
+    """Says a text of any length, or every line of a file, and returns the audio file, or the folder of one for each line.
 
     Raises:
         SovitsError: a key that is missing or contradicts another, or anything that ``Voice`` refuses.
@@ -28,32 +32,41 @@ def synthesize(config: DictConfig) -> Path:
     if config.checkpoint is None:
         raise SovitsError(f"checkpoint is not given; for example: {EXAMPLE}")
     texts = _texts(config.sentence, config.text_file)
-    if config.speaker is not None and config.reference is not None:
-        raise SovitsError(f"speaker={config.speaker} and reference={config.reference} are both given; a voice comes from one of them.")
+    output = Path(config.output)
+    one_each = config.text_file is not None and not output.suffix
+    suffix = f".{config.format}" if one_each else output.suffix
+    require_writable(output.with_suffix(suffix))
+    formats = _names(config.timestamps)
+    for name in formats:
+        require_format(Path(f"timestamps.{name}"))
+    if config.pause < 0:
+        raise SovitsError(f"pause={config.pause} is below 0; give the seconds of silence between sentences.")
     voice = Voice.load(config.checkpoint, bank=config.bank, device=config.device)
-    speaker = _speaker(voice, config.speaker, config.reference)
-    for text in texts:
-        # Refuses the last line before the first is spoken, and loads the dictionaries before the clock starts.
-        voice.front_end(text, config.language)
+    speaker = _speaker(voice, config)
+    delivery = {key: config[key] for key in ("language", "seed", "noise_scale", "duration_noise_scale", "speed")}
+    # Refuses the last line before the first is spoken, and loads the dictionaries before the clock starts.
+    lines = [voice.sentences(Request(text, speaker, **delivery)) for text in texts]
     began = time.perf_counter()
-    spoken = [
-        voice.speak(
-            text,
-            speaker,
-            language=config.language,
-            seed=config.seed,
-            noise_scale=config.noise_scale,
-            duration_noise_scale=config.duration_noise_scale,
-            speed=config.speed,
-        )
-        for text in texts
-    ]
+    spoken = _spoken(voice, lines)
     took = time.perf_counter() - began
-    samples = _joined(spoken, config.pause)
-    path = write_waveform(config.output, samples, voice.sample_rate)
-    seconds = sum(speech.seconds for speech in spoken)
-    log.info("%s: %.2f s of speech in %.2f s (real-time factor %.2f, %s)", path, seconds, took, took / seconds, voice.device)
-    return path
+    passages = {output: Passage(tuple(itertools.chain(*spoken)), config.pause)}
+    if one_each:
+        digits = max(4, len(str(len(spoken))))
+        passages = {output / f"{n:0{digits}}{suffix}": Passage(tuple(line), config.pause) for n, line in enumerate(spoken, start=1)}
+    for path, passage in passages.items():
+        write_waveform(path, passage.samples, voice.sample_rate)
+        for name in formats:
+            write_timestamps(path.with_suffix(f".{name}"), passage)
+    seconds = sum(speech.seconds for line in spoken for speech in line)
+    log.info("%s: %.2f s of speech in %.2f s (real-time factor %.2f, %s)", output, seconds, took, took / seconds, voice.device)
+    return output
+
+
+def _spoken(voice: Voice, lines: Sequence[Sequence[Request]]) -> list[list[Speech]]:
+    """Every sentence of every line, in order."""
+    requests = [request for line in lines for request in line]
+    spoken = iter([voice.speak_all([request])[0] for request in track(requests, "Speaking", disable=len(requests) == 1)])
+    return [list(itertools.islice(spoken, len(line))) for line in lines]
 
 
 def _texts(sentence: str | None, text_file: str | None) -> list[str]:
@@ -75,21 +88,28 @@ def _texts(sentence: str | None, text_file: str | None) -> list[str]:
     return texts
 
 
-def _speaker(voice: Voice, speaker: str | None, reference: str | None) -> str | Tensor:
-    if reference is not None:
-        return voice.embed_clip(reference)
-    if speaker is not None:
-        # Hydra reads a name of digits as a number.
-        return str(speaker)
-    if len(voice.speakers) != 1:
-        known = ", ".join(voice.speakers) or "nobody"
-        raise SovitsError(
-            f"speaker is not given; choose speaker=NAME (the model knows {known}), or a clip of the voice: reference=clip.wav."
-        )
-    return voice.speakers[0]
+def _speaker(voice: Voice, config: DictConfig) -> str | Tensor:
+    """A name, or an embedding [E]: of a clip, of several clips, of several speakers."""
+    speakers, references = _names(config.speaker), _names(config.reference)
+    if speakers and references:
+        raise SovitsError(f"speaker={config.speaker} and reference={config.reference} are both given; a voice comes from one of them.")
+    if not speakers and not references:
+        if len(voice.speakers) != 1:
+            known = ", ".join(voice.speakers) or "nobody"
+            raise SovitsError(
+                f"speaker is not given; choose speaker=NAME (the model knows {known}), or a clip of the voice: reference=clip.wav."
+            )
+        speakers = voice.speakers
+    weights = [1.0] * len(speakers + references) if config.weights is None else list(config.weights)
+    if len(weights) != len(speakers + references):
+        raise SovitsError(f"weights={config.weights} are {len(weights)} for {len(speakers + references)} voices; give one for each.")
+    if len(speakers) == 1:
+        return speakers[0]
+    return blend([voice.bank[name] for name in speakers] + [voice.embed_clip(path) for path in references], weights)
 
 
-def _joined(spoken: list[Speech], pause: float) -> np.ndarray:
-    silence = np.zeros(round(pause * spoken[0].sample_rate), dtype=np.float32)
-    parts = [part for speech in spoken for part in (silence, speech.samples)]
-    return np.concatenate(parts[1:])
+def _names(given: str | ListConfig | None) -> list[str]:
+    """One, several or none; Hydra reads a name of digits as a number."""
+    if given is None:
+        return []
+    return [str(one) for one in given] if isinstance(given, ListConfig) else [str(given)]

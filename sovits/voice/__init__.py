@@ -2,7 +2,9 @@
 
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.checkpoint_encoder import CheckpointEncoder
+from sovits.voice.request import Request
 from sovits.voice.speaker_bank import SpeakerBank
-from sovits.voice.voice import Speech, Voice
+from sovits.voice.speech import Passage, Speech
+from sovits.voice.voice import Voice
 
-__all__ = ["Checkpoint", "CheckpointEncoder", "SpeakerBank", "Speech", "Voice"]
+__all__ = ["Checkpoint", "CheckpointEncoder", "Passage", "Request", "SpeakerBank", "Speech", "Voice"]

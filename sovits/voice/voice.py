@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,13 @@ from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_comp
 from sovits.audio.waveform import normalize_loudness, read_waveform
 from sovits.errors import SovitsError
 from sovits.modules import Synthesizer
+from sovits.modules.streaming import decode_in_chunks
 from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.sentences import split_sentences
 from sovits.voice.checkpoint import Checkpoint
+from sovits.voice.request import Request
 from sovits.voice.speaker_bank import SpeakerBank
+from sovits.voice.speech import Speech
 
 SHORTEST_REFERENCE = 1.0
 """Seconds of a clip that can tell a voice."""
@@ -25,24 +30,8 @@ REFERENCE_LUFS = -23.0
 """Loudness of a reference clip: what `sovits prepare` brings training clips to."""
 SILENCE = 1e-4
 """Peak below which a clip is silent."""
-SPEEDS = (0.25, 4.0)
-
-
-@dataclass(frozen=True)
-class Speech:
-    """One text as spoken."""
-
-    samples: np.ndarray
-    """[T_samples] float32 in [-1, 1]."""
-    sample_rate: int
-    text: EncodedText
-    durations: np.ndarray
-    """[T_text] int64 frames of every phone."""
-
-    @property
-    def seconds(self) -> float:
-        """Length of the audio."""
-        return len(self.samples) / self.sample_rate
+FIRST_CHUNK, LONGEST_CHUNK = 0.25, 2.0
+"""Seconds that are decoded at a time where speech is streamed."""
 
 
 class Voice:
@@ -108,7 +97,6 @@ class Voice:
         """Hz of what it speaks and reads."""
         return self.mel_spectrogram.sample_rate
 
-    @torch.inference_mode()
     def speak(
         self,
         text: str,
@@ -120,39 +108,94 @@ class Voice:
         duration_noise_scale: float = 0.8,
         speed: float = 1.0,
     ) -> Speech:
-        """Says ``text``; the same arguments give the same samples.
-
-        Args:
-            text: in any language of the front end, or several in one sentence.
-            speaker: of ``speakers``, or an embedding [E].
-            language: of the text; ``None`` finds out.
-            seed: of this request's noise.
-            noise_scale: variety of the delivery, 0 the most even.
-            duration_noise_scale: variety of the rhythm, where the model has a stochastic duration predictor; 0 the most even.
-            speed: above 1 speaks faster, 0.25-4.
+        """Says ``text`` as one sentence; the arguments are those of :class:`Request`.
 
         Raises:
             SovitsError: an unknown speaker, a text that can't be read, or a value out of range.
         """
-        if not SPEEDS[0] <= speed <= SPEEDS[1]:
-            raise SovitsError(f"speed={speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
-        for name, scale, usual in (("noise_scale", noise_scale, 0.667), ("duration_noise_scale", duration_noise_scale, 0.8)):
-            if not 0 <= scale <= 2:
-                raise SovitsError(f"{name}={scale} is outside 0-2; {usual} is usual.")
-        if not isinstance(seed, int):
-            raise SovitsError(f"seed={seed} is not a whole number; give one such as 0.")
-        voice = self._voice(speaker)
-        encoded = self.front_end(text, language)
-        synthesis = self.synthesizer.synthesize(
-            TextBatch.collate([encoded]).to(self.device),
-            voice,
-            noise_scale=noise_scale,
-            duration_noise_scale=duration_noise_scale,
-            length_scale=1 / speed,
-            generators=torch.Generator(self.device).manual_seed(seed),
-        )
-        samples = synthesis.audio[0, 0, : int(synthesis.sample_lengths[0])].float().cpu().numpy()
-        return Speech(samples, self.sample_rate, encoded, synthesis.durations[0].cpu().numpy())
+        return self.speak_all([Request(text, speaker, language, seed, noise_scale, duration_noise_scale, speed)])[0]
+
+    @torch.inference_mode()
+    def speak_all(self, requests: Sequence[Request]) -> list[Speech]:
+        """Says each text as one sentence, all at once: a request sounds as it does alone, but for rounding.
+
+        Raises:
+            SovitsError: as ``speak``.
+        """
+        texts = [self.front_end(request.text, request.language) for request in requests]
+        synthesis = self.synthesizer.synthesize(*self._asked(texts, requests), **self._delivery(requests))
+        audio, durations = synthesis.audio[:, 0].float().cpu().numpy(), synthesis.durations.cpu().numpy()
+        lengths = synthesis.sample_lengths.tolist()
+        return [
+            Speech(audio[at, : lengths[at]].copy(), self.sample_rate, text, durations[at, : len(text.phones)].copy())
+            for at, text in enumerate(texts)
+        ]
+
+    def read(self, request: Request) -> Iterator[Speech]:
+        """Says a text of any length sentence by sentence, each as soon as it is spoken; ``Passage`` puts them together.
+
+        Raises:
+            SovitsError: as ``speak``, before the first sentence is spoken.
+        """
+        sentences = self.sentences(request)
+        return (self.speak_all([sentence])[0] for sentence in sentences)
+
+    def stream(self, request: Request, pause: float = 0.0) -> Iterator[np.ndarray]:
+        """The samples of a text of any length piece by piece: the first sound before the sentence is made.
+
+        Together they are the samples of ``read``, but for rounding, with ``pause`` seconds of silence between sentences.
+
+        Yields:
+            float32 [n], a quarter of a second of speech and then more and more.
+
+        Raises:
+            SovitsError: as ``speak``, before the first sentence is spoken.
+        """
+        sentences = self.sentences(request)
+        silence = np.zeros(round(pause * self.sample_rate), dtype=np.float32)
+        return self._streamed(sentences, silence)
+
+    def sentences(self, request: Request) -> list[Request]:
+        """A request for each sentence of its text.
+
+        Raises:
+            SovitsError: a sentence that can't be read, or an unknown speaker.
+        """
+        self._voice(request.speaker)
+        # A text without a word has no sentences; the front end says what is wrong with it.
+        texts = split_sentences(request.text) or [request.text]
+        for text in texts:
+            self.front_end(text, request.language)
+        return [replace(request, text=text) for text in texts]
+
+    @torch.inference_mode()
+    def _streamed(self, sentences: Sequence[Request], silence: np.ndarray) -> Iterator[np.ndarray]:
+        frame = self.synthesizer.hop_length / self.sample_rate
+        first, longest = max(1, round(FIRST_CHUNK / frame)), max(1, round(LONGEST_CHUNK / frame))
+        for number, sentence in enumerate(sentences):
+            if number and len(silence):
+                yield silence
+            text, voice = self._asked([self.front_end(sentence.text, sentence.language)], [sentence])
+            drawn = self.synthesizer.draw(text, voice, **self._delivery([sentence]))
+            for audio in decode_in_chunks(self.synthesizer.decoder, drawn.latent, voice, first, longest):
+                yield audio[0, 0].float().cpu().numpy()
+
+    def _asked(self, texts: Sequence[EncodedText], requests: Sequence[Request]) -> tuple[TextBatch, Tensor]:
+        """The texts and voices [B, E] of requests, on the model's device."""
+        return TextBatch.collate(texts).to(self.device), torch.cat([self._voice(request.speaker) for request in requests])
+
+    def _delivery(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """What the synthesizer is to be told of each request beside its text and voice."""
+
+        def each(value: Callable[[Request], float]) -> Tensor:
+            return torch.tensor([value(request) for request in requests], dtype=torch.float32, device=self.device)
+
+        return {
+            "noise_scale": each(lambda request: request.noise_scale),
+            "duration_noise_scale": each(lambda request: request.duration_noise_scale),
+            "length_scale": each(lambda request: 1 / request.speed),
+            "generators": [torch.Generator(self.device).manual_seed(request.seed) for request in requests],
+        }
 
     @torch.inference_mode()
     def embed(self, samples: np.ndarray) -> Tensor:

@@ -78,12 +78,13 @@ def check(encoded: EncodedText, front_end: TokenFrontEnd, max_length: int = 128)
     assert encoded.tokens == ids[:max_length]
     last = min(len(ids), max_length) - 1
     assert encoded.phone_to_token == [0, *(min(place, last) for place in range(len(ids))), last]
-    words = list(re.finditer(rf"[{HAN}]|[{LATIN}]+(?:'[{LATIN}]+)*", encoded.text))
-    assert [word.text for word in encoded.words] == [word[0] for word in words]
-    for word, (first, end) in zip(words, [(word.first, word.end) for word in encoded.words], strict=True):
-        spelt = "".join(re.sub(r"/\d", "", symbol) for symbol in encoded.symbols[first:end])
-        assert word[0][0] in spelt
-        assert word[0][-1] in spelt
+    words = re.findall(rf"[{HAN}]|[{LATIN}]+(?:'[{LATIN}]+)*", encoded.text)
+    assert "".join(word.text for word in encoded.words) == "".join(words)
+    assert all(before.end <= word.first < word.end for before, word in pairwise(encoded.words))
+    for word in encoded.words:
+        spelt = "".join(re.sub(r"/\d", "", symbol) for symbol in encoded.symbols[word.first : word.end])
+        assert word.text[0] in spelt
+        assert word.text[-1] in spelt
 
 
 def spans_by_bytes(tokenizer: SemanticTokenizer, text: str) -> list[tuple[int, int]]:

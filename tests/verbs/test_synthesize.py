@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from omegaconf import DictConfig
 from sovits.errors import SovitsError
 from sovits.overrides import quote_overrides
 from sovits.verbs.synthesize import synthesize
-from sovits.voice import SpeakerBank, Voice
+from sovits.voice import Passage, Request, SpeakerBank, Voice
+from sovits.voice.blending import blend
 from tests.builders import EMBEDDING, SAMPLE_RATE
 from tests.checkpoints import tiny_checkpoint
 from tests.conftest import REPOSITORY
@@ -74,6 +76,38 @@ def test_a_file_is_spoken_line_by_line(say, checkpoint, tmp_path):
     assert np.abs(samples[first : first + rate // 2]).max() == 0
 
 
+def test_a_file_for_each_line(say, checkpoint, tmp_path):
+    (tmp_path / "lines.txt").write_text("hello. You there?\n你好\n", encoding="utf-8")
+    folder = say(
+        "speaker=bo",
+        f"text_file={tmp_path / 'lines.txt'}",
+        "pause=0.5",
+        "format=flac",
+        "timestamps=[json,srt]",
+        f"output={tmp_path / 'said'}",
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [f"000{n}.{ending}" for n in (1, 2) for ending in ("flac", "json", "srt")]
+    passage = Passage(tuple(Voice.load(checkpoint).read(Request("hello. You there?", "bo"))), 0.5)
+    np.testing.assert_allclose(soundfile.read(folder / "0001.flac")[0], np.clip(passage.samples, -1, 1), atol=1 / 32768)
+    assert [word["text"] for word in json.loads((folder / "0001.json").read_text())["words"]] == ["hello", "You", "there"]
+
+
+def test_voices_between_voices(say, checkpoint, tmp_path):
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    clips = [tmp_path / "low, 1.wav", tmp_path / "high.wav"]
+    for clip, hertz in zip(clips, (150, 400), strict=True):
+        soundfile.write(clip, 0.3 * np.sign(np.sin(2 * np.pi * hertz * time)) * np.sin(2 * np.pi * 3 * time), SAMPLE_RATE)
+    voice = Voice.load(checkpoint)
+    low, high = map(voice.embed_clip, clips)
+    for given, embedding in {
+        ("speaker=[ana,bo]", "weights=[3,1]"): blend([voice.bank["ana"], voice.bank["bo"]], [3, 1]),
+        (f"reference=['{clips[0]}',{clips[1]}]",): blend([low, high], [1, 1]),
+        (f"reference=['{clips[0]}',{clips[1]}]", "weights=[1,4]"): blend([low, high], [1, 4]),
+    }.items():
+        samples, _ = soundfile.read(say(*given, "text=hello"))
+        np.testing.assert_allclose(samples, np.clip(voice.speak("hello", embedding).samples, -1, 1), atol=1 / 32768)
+
+
 def test_a_bank_in_a_folder_and_its_only_voice(say, tmp_path):
     SpeakerBank.from_embeddings({"26": torch.ones(EMBEDDING)}).save(tmp_path / "bank")
     unnamed, _ = soundfile.read(say(f"bank={tmp_path / 'bank'}", "text=hello"))
@@ -97,6 +131,11 @@ def test_a_bank_in_a_folder_and_its_only_voice(say, tmp_path):
         (["text=Привет", "speaker=ana"], r"script"),
         (["text_file=nowhere.txt", "speaker=ana"], r"no text_file nowhere\.txt"),
         (["text=hello", "speaker=ana", "output=hello.xyz"], r"hello\.xyz: the name must end in"),
+        (["text=hello", "speaker=ana", "timestamps=txt"], r"timestamps\.txt: the name must end in"),
+        (["text=hello", "speaker=ana", "pause=-1"], r"pause=-1 is below 0"),
+        (["text=hello", "speaker=[ana,bo]", "weights=[1]"], r"weights=\[1\] are 1 for 2 voices"),
+        (["text=hello", "speaker=[ana,bo]", "weights=[0,1]"], r"weight of 0 is not a number above 0"),
+        (["text=hello", "speaker=[ana,anna]"], r"no speaker 'anna'"),
         (["text=hello", "speaker=ana", "checkpoint=null"], "checkpoint is not given; for example"),
         (["text=hello", "speaker=ana", "checkpoint=nowhere.ckpt"], r"no checkpoint nowhere\.ckpt"),
     ],

@@ -13,7 +13,7 @@ import torch
 from sovits.audio.spectrogram import log_compress
 from sovits.errors import SovitsError
 from sovits.text.encoding import TextBatch
-from sovits.voice import Checkpoint, SpeakerBank, Speech, Voice
+from sovits.voice import Checkpoint, Passage, Request, SpeakerBank, Speech, Voice
 from tests.builders import EMBEDDING, HOP, SAMPLE_RATE, batches, tiny_training
 
 
@@ -84,6 +84,48 @@ def test_concurrent_requests_don_t_mix(voice):
         spoken = list(pool.map(lambda request: voice.speak("one two three", request[0], seed=request[1]).samples, list(wanted) * 3))
     for request, samples in zip(list(wanted) * 3, spoken, strict=True):
         np.testing.assert_allclose(samples, wanted[request], atol=1e-6)
+
+
+def test_requests_together_sound_as_they_do_alone(voice):
+    requests = [
+        Request("hello there", "ana", seed=1),
+        Request("Hello，欢迎致电客服中心", voice.bank["bo"], seed=2, noise_scale=0.1, speed=0.5),
+        Request("no", "bo", language="en", seed=1, speed=2.0),
+    ]
+    for request, spoken in zip(requests, voice.speak_all(requests), strict=True):
+        (alone,) = voice.speak_all([request])
+        assert spoken.text == alone.text
+        assert np.array_equal(spoken.durations, alone.durations)
+        np.testing.assert_allclose(spoken.samples, alone.samples, atol=1e-4)
+
+
+LONG = "One two three. 你好，世界。Four?"
+
+
+def test_a_long_text_is_read_sentence_by_sentence(voice):
+    request = Request(LONG, "ana", seed=3)
+    spoken = list(voice.read(request))
+    assert [speech.text.text for speech in spoken] == ["One two three.", "你好,世界.", "Four?"]
+    np.testing.assert_array_equal(spoken[1].samples, voice.speak("你好，世界。", "ana", seed=3).samples)
+    with pytest.raises(SovitsError, match="script"):
+        voice.read(Request("Good. Привет.", "ana"))
+
+
+def test_a_stream_is_the_reading_piece_by_piece(voice):
+    request = Request(LONG, "bo", seed=3, speed=0.25)
+    passage = Passage(tuple(voice.read(request)), pause=0.1)
+    pieces = list(voice.stream(request, pause=0.1))
+    assert len(pieces) > 3 + 2, "some sentence comes in more than one piece"
+    assert len(pieces[0]) <= 0.3 * SAMPLE_RATE
+    np.testing.assert_allclose(np.concatenate(pieces), passage.samples, atol=1e-4)
+    with pytest.raises(SovitsError, match="no speaker 'anna'"):
+        voice.stream(Request(LONG, "anna"))
+
+
+def test_words_of_real_texts_have_times(voice):
+    speech = voice.speak("Hello，欢迎致电客服中心", "ana")
+    assert [word.text for word in speech.words] == ["Hello", *"欢迎致电客服中心"]
+    assert 0 < speech.words[0].start < speech.words[-1].end < speech.seconds
 
 
 def test_speed_changes_the_length(voice):

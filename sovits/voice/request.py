@@ -1,0 +1,48 @@
+"""What one is asked to say, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from sovits.errors import SovitsError
+
+SPEEDS = (0.25, 4.0)
+MOST_NOISE = 2.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text in one voice; the same request gives the same samples.
+
+    Args:
+        text: in any language of the front end, or several in one sentence.
+        speaker: a name, or an embedding [E].
+        language: of the text; ``None`` finds out.
+        seed: of this request's noise.
+        noise_scale: variety of the delivery, 0 the most even.
+        duration_noise_scale: variety of the rhythm, where the model has a stochastic duration predictor; 0 the most even.
+        speed: above 1 speaks faster, 0.25-4.
+
+    Raises:
+        SovitsError: a value out of range.
+    """
+
+    text: str
+    speaker: str | Tensor
+    language: str | None = None
+    seed: int = 0
+    noise_scale: float = 0.667
+    duration_noise_scale: float = 0.8
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not SPEEDS[0] <= self.speed <= SPEEDS[1]:
+            raise SovitsError(f"speed={self.speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
+        for name, usual in (("noise_scale", 0.667), ("duration_noise_scale", 0.8)):
+            scale = getattr(self, name)
+            if not 0 <= scale <= MOST_NOISE:
+                raise SovitsError(f"{name}={scale} is outside 0-{MOST_NOISE:g}; {usual} is usual.")
+        if not isinstance(self.seed, int):
+            raise SovitsError(f"seed={self.seed} is not a whole number; give one such as 0.")
