@@ -14,8 +14,10 @@ from torch import Tensor
 
 from sovits.audio.waveform import require_writable, write_waveform
 from sovits.errors import SovitsError
+from sovits.metrics import EnglishRecognizer
 from sovits.voice import Passage, Request, Speech, Voice
 from sovits.voice.blending import blend
+from sovits.voice.self_check import SelfCheck, speak_checked
 from sovits.voice.timestamps import require_format, write_timestamps
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,9 @@ def synthesize(config: DictConfig) -> Path:
     delivery = {key: config[key] for key in ("language", "seed", "noise_scale", "duration_noise_scale", "speed")}
     # Refuses the last line before the first is spoken, and loads the dictionaries before the clock starts.
     lines = [voice.sentences(Request(text, speaker, **delivery)) for text in texts]
+    check = SelfCheck(EnglishRecognizer()) if config.self_check else None
     began = time.perf_counter()
-    spoken = _spoken(voice, lines)
+    spoken = _spoken(voice, lines, check)
     took = time.perf_counter() - began
     passages = {output: Passage(tuple(itertools.chain(*spoken)), config.pause)}
     if one_each:
@@ -62,11 +65,22 @@ def synthesize(config: DictConfig) -> Path:
     return output
 
 
-def _spoken(voice: Voice, lines: Sequence[Sequence[Request]]) -> list[list[Speech]]:
+def _spoken(voice: Voice, lines: Sequence[Sequence[Request]], check: SelfCheck | None) -> list[list[Speech]]:
     """Every sentence of every line, in order."""
     requests = [request for line in lines for request in line]
-    spoken = iter([voice.speak_all([request])[0] for request in track(requests, "Speaking", disable=len(requests) == 1)])
+    spoken = iter([_said(voice, request, check) for request in track(requests, "Speaking", disable=len(requests) == 1)])
     return [list(itertools.islice(spoken, len(line))) for line in lines]
+
+
+def _said(voice: Voice, request: Request, check: SelfCheck | None) -> Speech:
+    if check is None:
+        return voice.speak_all([request])[0]
+    speech, verdict = speak_checked(voice, request, check)
+    tried = f"with seed {verdict.seed}" + (" of two that were tried" if verdict.faults or verdict.seed != request.seed else "")
+    found = "; ".join(map(str, verdict.faults)) or f"nothing wrong found (confidence {verdict.confidence:.2f})"
+    unheard = "" if verdict.heard else " Its words were not listened to: only English is."
+    log.log(logging.WARNING if verdict.faults else logging.INFO, "Self-check of %r, %s: %s.%s", request.text[:60], tried, found, unheard)
+    return speech
 
 
 def _texts(sentence: str | None, text_file: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_a_file_for_each_line(say, checkpoint, tmp_path):
     passage = Passage(tuple(Voice.load(checkpoint).read(Request("hello. You there?", "bo"))), 0.5)
     np.testing.assert_allclose(soundfile.read(folder / "0001.flac")[0], np.clip(passage.samples, -1, 1), atol=1 / 32768)
     assert [word["text"] for word in json.loads((folder / "0001.json").read_text())["words"]] == ["hello", "You", "there"]
+
+
+def test_a_self_check_tells_what_it_found(say, caplog):
+    with caplog.at_level(logging.INFO, logger="sovits"):
+        # An untrained model says no word of it.
+        say("speaker=bo", "text=The garage closes early. 你好，世界。", "self_check=true", "seed=5")
+    english, mandarin = [record for record in caplog.records if "Self-check" in record.message]
+    assert english.levelno == logging.WARNING
+    assert re.search(
+        r"with seed [56] of two that were tried: .*skipped 'garage' at \d\.\d\d s \(confidence (0\.\d\d|1\.00)\)", english.message
+    )
+    assert "Its words were not listened to: only English is." in mandarin.message
 
 
 def test_voices_between_voices(say, checkpoint, tmp_path):
