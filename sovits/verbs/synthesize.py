@@ -77,9 +77,8 @@ def _said(voice: Voice, request: Request, check: SelfCheck | None) -> Speech:
         return voice.speak_all([request])[0]
     speech, verdict = speak_checked(voice, request, check)
     tried = f"with seed {verdict.seed}" + (" of two that were tried" if verdict.faults or verdict.seed != request.seed else "")
-    found = "; ".join(map(str, verdict.faults)) or f"nothing wrong found (confidence {verdict.confidence:.2f})"
     unheard = "" if verdict.heard else " Its words were not listened to: only English is."
-    log.log(logging.WARNING if verdict.faults else logging.INFO, "Self-check of %r, %s: %s.%s", request.text[:60], tried, found, unheard)
+    log.log(logging.WARNING if verdict.faults else logging.INFO, "Self-check of %r, %s: %s.%s", request.text[:60], tried, verdict, unheard)
     return speech
 
 

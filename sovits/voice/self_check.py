@@ -20,6 +20,9 @@ LONGEST_PAUSE = 1.5
 MOST_PHONES_A_SECOND = 30.0
 """Of words at speed 1: the fastest speakers say 20."""
 
+MOST_TOLD = 4
+"""Faults that are told one by one."""
+
 SKIPPED, REPEATED, DRAWN_OUT, RUSHED = "skipped", "repeated", "drawn out", "rushed"
 
 
@@ -52,6 +55,12 @@ class Verdict:
     """0.5 to 1: that all faults are ones, or, where there are none, that there are none (of what was looked at)."""
     seed: int
     """Of the speech it is about."""
+
+    def __str__(self) -> str:
+        if not self.faults:
+            return f"nothing wrong found (confidence {self.confidence:.2f})"
+        more = f"; and {len(self.faults) - MOST_TOLD} more" if len(self.faults) > MOST_TOLD else ""
+        return "; ".join(map(str, self.faults[:MOST_TOLD])) + more
 
 
 class SelfCheck:

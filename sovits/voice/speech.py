@@ -30,6 +30,8 @@ class Speech:
     text: EncodedText
     durations: np.ndarray
     """[T_text] int64 frames of every phone."""
+    written: str
+    """The text as it was asked for; ``text.text`` is what was read of it."""
 
     @property
     def seconds(self) -> float:
@@ -84,8 +86,8 @@ class Passage:
 
     @property
     def timed_sentences(self) -> list[Timed]:
-        """Every sentence as normalised, from its first sample to its last."""
-        return [Timed(speech.text.text, start, start + speech.seconds) for start, speech in self._placed()]
+        """Every sentence as it was asked for, from its first sample to its last."""
+        return [Timed(speech.written, start, start + speech.seconds) for start, speech in self._placed()]
 
     @property
     def words(self) -> list[Timed]:

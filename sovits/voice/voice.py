@@ -125,10 +125,10 @@ class Voice:
         texts = [self.front_end(request.text, request.language) for request in requests]
         synthesis = self.synthesizer.synthesize(*self._asked(texts, requests), **self._delivery(requests))
         audio, durations = synthesis.audio[:, 0].float().cpu().numpy(), synthesis.durations.cpu().numpy()
-        lengths = synthesis.sample_lengths.tolist()
+        spoken = zip(requests, texts, audio, synthesis.sample_lengths.tolist(), durations, strict=True)
         return [
-            Speech(audio[at, : lengths[at]].copy(), self.sample_rate, text, durations[at, : len(text.phones)].copy())
-            for at, text in enumerate(texts)
+            Speech(samples[:length].copy(), self.sample_rate, text, frames[: len(text.phones)].copy(), request.text)
+            for request, text, samples, length, frames in spoken
         ]
 
     def read(self, request: Request) -> Iterator[Speech]:

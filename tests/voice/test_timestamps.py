@@ -27,7 +27,7 @@ def speech(*words: str) -> Speech:
     zeros = [0] * len(symbols)
     spans = tuple(SpokenSpan(word, first, end) for word, first, end in zip(words, places, places[1:], strict=False))
     text = EncodedText(" ".join(words), symbols, zeros, zeros, zeros, [0], zeros, spans)
-    return Speech(np.full(int(durations.sum()) * HOP, 0.5, np.float32), RATE, text, durations)
+    return Speech(np.full(int(durations.sum()) * HOP, 0.5, np.float32), RATE, text, durations, " ".join(words) + "!")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_passage_is_its_sentences_with_silence_between(passage: Passage) -> No
     silent = passage.samples == 0
     assert silent.sum() == 500
     assert silent[len(first.samples) : len(first.samples) + 500].all()
-    assert [(one.text, round(one.start, 6)) for one in passage.timed_sentences] == [("ab c", 0.0), ("你 好", 0.6)]
+    assert [(one.text, round(one.start, 6)) for one in passage.timed_sentences] == [("ab c!", 0.0), ("你 好!", 0.6)]
     assert [word.text for word in passage.words] == ["ab", "c", "你", "好"]
     assert passage.words[2].start == pytest.approx(0.62)
     assert passage.phones[-1].end == pytest.approx(passage.seconds)
@@ -68,7 +68,7 @@ def test_json(passage: Passage, tmp_path: Path) -> None:
 
 def test_subtitles(passage: Passage, tmp_path: Path) -> None:
     cues = list(srt.parse(write_timestamps(tmp_path / "times.srt", passage).read_text(encoding="utf-8")))
-    assert [(cue.content, cue.start.total_seconds(), cue.end.total_seconds()) for cue in cues] == [("ab c", 0, 0.1), ("你 好", 0.6, 0.67)]
+    assert [(cue.content, cue.start.total_seconds(), cue.end.total_seconds()) for cue in cues] == [("ab c!", 0, 0.1), ("你 好!", 0.6, 0.67)]
 
 
 def test_a_text_grid(passage: Passage, tmp_path: Path) -> None:
