@@ -175,7 +175,9 @@ def _pair_table(comparison: Comparison, pairs: Sequence[Pair]) -> str:
 def _verdict(comparison: Comparison, pair: Pair) -> str:
     if not pair.p_corrected < SURE:
         return "<span class='gap'>no difference shown</span>"
-    return "they differ" if pair.better is None else f"{badge(mark_of(comparison, pair.better))} is better in these runs"
+    told = "they differ" if pair.better is None else f"{badge(mark_of(comparison, pair.better))} is better"
+    # The test is over the sentences of these runs; the interval has the runs' own chance in it too.
+    return f"{told} in these runs" + (", but other seeds could turn it" if pair.test.difference.spans_zero else "")
 
 
 def _best(estimates: Sequence[Estimate], figure: Figure) -> Estimate | None:

@@ -29,6 +29,11 @@ class Estimate:
     def has_interval(self) -> bool:
         return not math.isnan(self.low)
 
+    @property
+    def spans_zero(self) -> bool:
+        """Whether zero lies in its interval; false where there is none."""
+        return self.low <= 0 <= self.high
+
 
 @dataclass(frozen=True)
 class PairedTest:

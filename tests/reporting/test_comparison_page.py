@@ -97,6 +97,20 @@ def test_numbers_stand_to_the_right(page: Found) -> None:
     assert all("number" in (values["class"] or "") for values in cells)
 
 
+@pytest.mark.parametrize(
+    ("spread", "told"), [(0.0, "is better in these runs</td>"), (2.0, "is better in these runs, but other seeds could turn it</td>")]
+)
+def test_what_two_seeds_disagree_about_is_not_sure(tmp_path: Path, spread: float, told: str) -> None:
+    for size in (192, 384):
+        for seed in (0, 1):
+            # In the mean over seeds 384 is a little better in every sentence.
+            value = lambda _, clip, size=size, seed=seed: clip + size / 1000 + spread * (seed - 0.5)  # noqa: E731
+            planted = Planted([f"embedding_size={size}", f"seed={seed}"], value, ["mos"], {"ana": 6, "bo": 6}, sound=False)
+            planted.write(tmp_path / "runs" / f"{size}_{seed}")
+    page = written(tmp_path / "runs", tmp_path / "report", max_sentences=0)
+    assert told in page.path.read_text(encoding="utf-8")
+
+
 def test_a_second_report_is_the_same_and_leaves_nothing_old(runs: Path, tmp_path: Path) -> None:
     first = written(runs, tmp_path).path.read_bytes()
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
