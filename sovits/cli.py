@@ -34,6 +34,7 @@ VERBS = {
     "train": "a prepared set -> a checkpoint                            sovits train experiment=few_shot data.root=DIR",
     "evaluate": "a checkpoint -> figures, pictures and a listening page    sovits evaluate checkpoint=FILE",
     "synthesize": "a checkpoint, a voice and a text -> speech                sovits synthesize checkpoint=FILE speaker=NAME text=TEXT",
+    "serve": "a checkpoint -> a service that speaks                     sovits serve checkpoint=FILE bank=DIR",
     "report": "finished runs -> one page to compare and hear them        sovits report runs=DIR",
 }
 

@@ -61,28 +61,44 @@ def write_waveform(path: Path | str, samples: np.ndarray, sample_rate: int) -> P
     """
     path = Path(path)
     require_writable(path)
-    container, subtype = _WRITERS[path.suffix.lower()]
-    if subtype == "OPUS" and sample_rate not in _OPUS_RATES:
-        target = next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1])
-        samples, sample_rate = resample(samples, sample_rate, target), target
+    try:
+        encoded = encode_waveform(samples, sample_rate, path.suffix.lower())
+    except SovitsError as error:
+        raise SovitsError(f"{path}: {error}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    data = np.clip(samples, -1.0, 1.0).astype(np.float32)
-    if subtype == "PCM_16":
-        # Rounded here, as libsndfile would scale by 32767 and read by 32768.
-        data = np.clip(np.round(data * 32768), -32768, 32767).astype(np.int16)
-    encoded = io.BytesIO()
-    try:
-        soundfile.write(encoded, data, sample_rate, format=container, subtype=subtype)
-    except soundfile.LibsndfileError as error:
-        raise SovitsError(f"Cannot write {path} at {sample_rate} Hz ({error.error_string.rstrip('.')}); choose .wav or .flac.") from error
     try:
         # Written by Python, which tells of a full disk; libsndfile does not always.
-        partial.write_bytes(encoded.getbuffer())
+        partial.write_bytes(encoded)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def encode_waveform(samples: np.ndarray, sample_rate: int, suffix: str) -> bytes:
+    """[T_samples] as the bytes of a file that ends in ``suffix``, one of ``READABLE``; see :func:`write_waveform`.
+
+    Raises:
+        SovitsError: the format does not know this rate.
+    """
+    container, subtype = _WRITERS[suffix]
+    if subtype == "OPUS" and sample_rate not in _OPUS_RATES:
+        target = next((rate for rate in _OPUS_RATES if rate >= sample_rate), _OPUS_RATES[-1])
+        samples, sample_rate = resample(samples, sample_rate, target), target
+    data = pcm16(samples) if subtype == "PCM_16" else np.clip(samples, -1.0, 1.0).astype(np.float32)
+    encoded = io.BytesIO()
+    try:
+        soundfile.write(encoded, data, sample_rate, format=container, subtype=subtype)
+    except soundfile.LibsndfileError as error:
+        told = error.error_string.rstrip(".")
+        raise SovitsError(f"Cannot write {suffix} at {sample_rate} Hz ({told}); choose .wav or .flac.") from error
+    return encoded.getvalue()
+
+
+def pcm16(samples: np.ndarray) -> np.ndarray:
+    """[T_samples] in [-1, 1] -> int16, rounded here, as libsndfile would scale by 32767 and read by 32768."""
+    return np.clip(np.round(np.clip(samples, -1.0, 1.0) * 32768), -32768, 32767).astype("<i2")
 
 
 def require_writable(path: Path) -> None:

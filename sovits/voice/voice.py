@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,21 @@ class Voice:
         Raises:
             SovitsError: as ``speak``, before the first sentence is spoken.
         """
-        sentences = self.sentences(request)
-        silence = np.zeros(round(pause * self.sample_rate), dtype=np.float32)
-        return self._streamed(sentences, silence)
+        silence = [np.zeros(round(pause * self.sample_rate), dtype=np.float32)] if pause else []
+        streams: list[Iterable[np.ndarray]] = []
+        for sentence in self.sentences(request):
+            streams += [silence, self.stream_sentence(sentence)]
+        return itertools.chain(*streams[1:])
+
+    @torch.inference_mode()
+    def stream_sentence(self, request: Request) -> Iterator[np.ndarray]:
+        """``stream`` of a text that is said as one sentence, as ``speak`` says it."""
+        frame = self.synthesizer.hop_length / self.sample_rate
+        first, longest = max(1, round(FIRST_CHUNK / frame)), max(1, round(LONGEST_CHUNK / frame))
+        text, voice = self._asked([self.front_end(request.text, request.language)], [request])
+        drawn = self.synthesizer.draw(text, voice, **self._delivery([request]))
+        for audio in decode_in_chunks(self.synthesizer.decoder, drawn.latent, voice, first, longest):
+            yield audio[0, 0].float().cpu().numpy()
 
     def sentences(self, request: Request) -> list[Request]:
         """A request for each sentence of its text.
@@ -167,18 +180,6 @@ class Voice:
         for text in texts:
             self.front_end(text, request.language)
         return [replace(request, text=text) for text in texts]
-
-    @torch.inference_mode()
-    def _streamed(self, sentences: Sequence[Request], silence: np.ndarray) -> Iterator[np.ndarray]:
-        frame = self.synthesizer.hop_length / self.sample_rate
-        first, longest = max(1, round(FIRST_CHUNK / frame)), max(1, round(LONGEST_CHUNK / frame))
-        for number, sentence in enumerate(sentences):
-            if number and len(silence):
-                yield silence
-            text, voice = self._asked([self.front_end(sentence.text, sentence.language)], [sentence])
-            drawn = self.synthesizer.draw(text, voice, **self._delivery([sentence]))
-            for audio in decode_in_chunks(self.synthesizer.decoder, drawn.latent, voice, first, longest):
-                yield audio[0, 0].float().cpu().numpy()
 
     def _asked(self, texts: Sequence[EncodedText], requests: Sequence[Request]) -> tuple[TextBatch, Tensor]:
         """The texts and voices [B, E] of requests, on the model's device."""
