@@ -50,7 +50,7 @@ class SpeakerBank:
             raise SovitsError(f"There is no speaker bank {folder}; give the folder `speakers` of a training run.")
         bank = cls()
         for path in sorted(folder.glob("*.npy")):
-            bank._add(path.stem, _read(path), source=str(path))
+            bank._add(path.stem, read_embedding(path), source=str(path))
         if not len(bank):
             raise SovitsError(f"The speaker bank {folder} holds no .npy file; give the folder `speakers` of a training run.")
         return bank
@@ -78,11 +78,7 @@ class SpeakerBank:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for speaker, voice in self._voices.items():
-            path = folder / f"{speaker}.npy"
-            partial = folder / f".{path.name}.{os.getpid()}.partial"
-            with partial.open("wb") as file:
-                np.save(file, voice.numpy(), allow_pickle=False)
-            partial.replace(path)
+            write_embedding(folder / f"{speaker}.npy", voice)
         return folder
 
     def __getitem__(self, speaker: str) -> Tensor:
@@ -126,7 +122,23 @@ class SpeakerBank:
         return f"There is no speaker {speaker!r}{hint}; choose one of {known}, or give a clip (reference=clip.wav)."
 
 
-def _read(path: Path) -> Tensor:
+def write_embedding(path: Path, embedding: Tensor) -> None:
+    """Writes one voice [E] as float32, in one atomic step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.save(file, embedding.numpy(), allow_pickle=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_embedding(path: Path) -> Tensor:
+    """The values of a ``.npy`` file in float32, whatever their number.
+
+    Raises:
+        SovitsError: it cannot be read, or holds something else than floating-point numbers.
+    """
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -214,6 +214,10 @@ class Voice:
             raise SovitsError("The reference is silent; give a clip in which the speaker speaks.")
         return self.synthesizer.embed_speaker(self._waveform(samples))[0].cpu().clone()
 
+    def embed_recording(self, samples: np.ndarray) -> Tensor:
+        """``embed`` of [T_samples] at any loudness: a quiet one keeps its place above the spectrogram's floor, where training clips are."""
+        return self.embed(normalize_loudness(samples, self.sample_rate, REFERENCE_LUFS))
+
     def embed_clip(self, path: Path | str) -> Tensor:
         """The voice [E] in an audio file, at any rate and loudness.
 
@@ -222,8 +226,7 @@ class Voice:
         """
         samples = read_waveform(path, self.sample_rate)
         try:
-            # A quiet recording keeps its place above the spectrogram's floor, where training clips are.
-            return self.embed(normalize_loudness(samples, self.sample_rate, REFERENCE_LUFS))
+            return self.embed_recording(samples)
         except SovitsError as error:
             raise SovitsError(f"{path}: {error}") from error
 

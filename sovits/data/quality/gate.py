@@ -109,7 +109,7 @@ class Gate:
             return (Reason("refuse", f"named by gate.refuse={pattern}: take the pattern out to have it judged"),)
         if _match(utterance.id, self.keep) is not None:
             return ()
-        return (*self._beyond(utterance.quality), *self._misheard(utterance))
+        return (*self.beyond(utterance.quality), *self._misheard(utterance))
 
     def unmatched(self, ids: Iterable[str]) -> list[str]:
         """The patterns of ``keep`` and ``refuse`` that none of ``ids`` matches: misspelt, most likely."""
@@ -118,7 +118,8 @@ class Gate:
             left -= {pattern for pattern in left if fnmatchcase(name, pattern)}
         return sorted(left)
 
-    def _beyond(self, quality: Quality) -> Iterator[Reason]:
+    def beyond(self, quality: Quality) -> Iterator[Reason]:
+        """The limits that figures of one clip are beyond; a figure that is not known is beyond none."""
         for name, limit in _LIMITS.items():
             threshold = self.thresholds.get(name)
             measure, end = _split(name)

@@ -1,0 +1,1 @@
+"""The service: text and a speaker id in over HTTP, speech out."""

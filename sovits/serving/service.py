@@ -1,0 +1,86 @@
+"""Everything that the routes need, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sovits.errors import SovitsError
+from sovits.serving.access import ApiKeys, RateLimit
+from sovits.serving.batcher import Batcher
+from sovits.serving.enrolment import Enrolment, Upload
+from sovits.serving.shelf import VoiceShelf
+from sovits.serving.speaking import Speaking, Spoken
+from sovits.serving.watching import Watch
+from sovits.voice import Request
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may cost.
+
+    Args:
+        deadline: seconds until speech must be ready.
+        streams: speech streamed at the same time; each has a thread of its own.
+        body_bytes: of a request for speech.
+        upload_bytes: of an enrolment.
+        body_seconds: that a body may take to arrive.
+        refresh_seconds: between looks at the folder of voices.
+    """
+
+    deadline: float = 30.0
+    streams: int = 4
+    body_bytes: int = 65536
+    upload_bytes: int = 64 * 2**20
+    body_seconds: float = 30.0
+    refresh_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise SovitsError(f"limits.{name}={value} must be above 0.")
+
+    def most_bytes(self, path: str) -> int:
+        """Of the body of a request for ``path``."""
+        return self.upload_bytes if path.rstrip("/") == "/v1/speakers" else self.body_bytes
+
+
+@dataclass
+class Service:
+    """The model, its voices, its queue, and who may use them."""
+
+    speaking: Speaking
+    shelf: VoiceShelf
+    batcher: Batcher[Request, Spoken]
+    watch: Watch
+    enrol: Callable[[Sequence[Upload]], Enrolment]
+    keys: ApiKeys | None
+    rate: RateLimit
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        self.streams = asyncio.Semaphore(self.limits.streams)
+        self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes requests."""
+        return self.batcher.open
+
+    async def start(self) -> None:
+        """Begins to take requests and to watch the folder of voices."""
+        self.batcher.start()
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def close(self) -> None:
+        """Finishes what was accepted."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        await self.batcher.close()
+        self.watch.close()
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.refresh_seconds)
+            await asyncio.to_thread(self.shelf.refresh)

@@ -1,0 +1,95 @@
+"""The model behind the queue: batches across speakers, and a bounded memory of what was said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cachetools import LRUCache
+from torch import Tensor
+
+from sovits.errors import SovitsError
+from sovits.voice import Request, Speech, Voice
+from sovits.voice.self_check import SelfCheck, Verdict
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A sentence and, where it was checked, what was found."""
+
+    speech: Speech
+    verdict: Verdict | None = None
+
+
+class Speaking:
+    """Says requests together, each as it would sound alone.
+
+    Args:
+        voice: of the model; every request brings the embedding it is to be said in.
+        check: listens to each sentence, which is said once more where something is wrong; None trusts the model.
+        cache_bytes: of samples that are kept for repeated requests, the least recently used dropped first; 0 keeps none.
+    """
+
+    def __init__(self, voice: Voice, check: SelfCheck | None, cache_bytes: int) -> None:
+        if cache_bytes < 0:
+            raise SovitsError(f"cache_megabytes={cache_bytes / 1e6:g} must not be negative; 0 keeps nothing.")
+        self.voice = voice
+        self.check = check
+        self._said: LRUCache[tuple[object, ...], Spoken] = LRUCache(max(cache_bytes, 1), lambda spoken: spoken.speech.samples.nbytes)
+        self._lock = threading.Lock()
+        # pocketsphinx keeps state while it listens.
+        self._listening = threading.Lock()
+
+    def remembered(self, request: Request) -> Spoken | None:
+        """The answer to the same request, if it was given not long ago."""
+        with self._lock:
+            return self._said.get(_key(request))
+
+    def require_readable(self, request: Request) -> None:
+        """Raises a ``SovitsError`` where the text cannot be read, before it waits with others."""
+        self.voice.front_end(request.text, request.language)
+
+    def __call__(self, requests: Sequence[Request]) -> list[Spoken | Exception]:
+        """For each request its speech or what went wrong with it alone."""
+        return [self._checked(request, said) for request, said in zip(requests, self._together(requests), strict=True)]
+
+    def _together(self, requests: Sequence[Request]) -> Sequence[Speech | Exception]:
+        try:
+            return self.voice.speak_all(requests)
+        except Exception as error:  # one request must not fail its neighbours: each is tried by itself and told of its own mistake
+            if len(requests) == 1:
+                return [error]
+            return [self._together([request])[0] for request in requests]
+
+    def _checked(self, request: Request, said: Speech | Exception) -> Spoken | Exception:
+        if isinstance(said, Exception):
+            return said
+        spoken = Spoken(said)
+        if self.check is not None:
+            spoken = self._listened(request, said, self.check)
+        with self._lock:
+            # What is larger than the whole memory is not kept.
+            if spoken.speech.samples.nbytes <= self._said.maxsize:
+                self._said[_key(request)] = spoken
+        return spoken
+
+    def _listened(self, request: Request, said: Speech, check: SelfCheck) -> Spoken:
+        with self._listening:
+            verdict = check(request, said)
+        if not verdict.faults:
+            return Spoken(said, verdict)
+        second = replace(request, seed=request.seed + 1)
+        other = self._together([second])[0]
+        if isinstance(other, Exception):
+            return Spoken(said, verdict)
+        with self._listening:
+            own = check(second, other)
+        return Spoken(other, own) if len(own.faults) < len(verdict.faults) else Spoken(said, verdict)
+
+
+def _key(request: Request) -> tuple[object, ...]:
+    """All that the samples depend on: the voice by its numbers, for a name may be given to another."""
+    speaker = request.speaker.numpy().tobytes() if isinstance(request.speaker, Tensor) else request.speaker
+    delivery = (request.language, request.seed, request.noise_scale, request.duration_noise_scale, request.speed)
+    return (request.text, speaker, *delivery)

@@ -1,0 +1,86 @@
+"""``sovits serve``: a checkpoint and a bank of voices -> a service that speaks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from sovits.data.preparation.vad import VoiceActivityDetector
+from sovits.data.quality.signal import SignalJudge
+from sovits.errors import SovitsError
+from sovits.metrics import EnglishRecognizer
+from sovits.serving.access import ApiKeys, RateLimit, new_key, require_keys
+from sovits.serving.batcher import Batcher
+from sovits.serving.enrolment import Enroller, EnrolmentLimits
+from sovits.serving.service import Service
+from sovits.serving.shelf import VoiceShelf
+from sovits.serving.speaking import Speaking, Spoken
+from sovits.serving.watching import Watch
+from sovits.voice import Request, Voice
+from sovits.voice.self_check import SelfCheck
+
+log = logging.getLogger(__name__)
+
+
+def serve(config: DictConfig) -> None:
+    """Serves until it is told to stop, and ends what it accepted; or makes an API key.
+
+    Raises:
+        SovitsError: a key that is missing or out of range, an unusable checkpoint, or an address that needs API keys.
+    """
+    if config.new_key is not None:
+        if config.api_keys is None:
+            raise SovitsError(f"new_key={config.new_key} needs a file for its hash; add api_keys=FILE.")
+        print(new_key(str(config.new_key), config.api_keys))
+        log.info("The line above is the key of %s; it is nowhere else, %s keeps its hash.", config.new_key, config.api_keys)
+        return
+    import uvicorn
+
+    from sovits.serving.app import create_app
+
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    app = create_app(build_service(config))
+    log.info("Open http://%s:%s in a browser, or see /docs", config.host, config.port)
+    uvicorn.run(
+        app,
+        host=config.host,
+        port=config.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=config.shutdown_seconds,
+    )
+
+
+def build_service(config: DictConfig) -> Service:
+    """Everything of ``conf/serve.yaml``, loaded and ready to start.
+
+    Raises:
+        SovitsError: see :func:`serve`.
+    """
+    if config.checkpoint is None:
+        raise SovitsError("checkpoint is not given; for example: sovits serve checkpoint=outputs/train/.../checkpoints/last.ckpt")
+    keys = None if config.api_keys is None else ApiKeys.load(config.api_keys)
+    require_keys(config.host, keys)
+    voice = Voice.load(config.checkpoint, device=config.device)
+    check = SelfCheck(EnglishRecognizer()) if config.self_check else None
+    speaking = Speaking(voice, check, round(config.cache_megabytes * 1e6))
+    batcher: Batcher[Request, Spoken] = Batcher(speaking, **config.batching)
+    bank = None if config.bank is None else Path(config.bank)
+    shelf = VoiceShelf({name: voice.bank[name] for name in voice.speakers}, bank, voice.embedding_size)
+    log_file = None if config.log.file is None else Path(config.log.file)
+    return Service(
+        speaking=speaking,
+        shelf=shelf,
+        batcher=batcher,
+        watch=Watch(lambda: batcher.waiting, lambda: len(shelf.names), log_file, config.log.text),
+        enrol=Enroller(voice, instantiate(config.gate), SignalJudge(), VoiceActivityDetector(), EnrolmentLimits()),
+        keys=keys,
+        rate=RateLimit(config.requests_per_minute),
+        limits=instantiate(config.limits),
+    )

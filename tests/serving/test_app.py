@@ -1,0 +1,384 @@
+"""The service over HTTP: what it answers to good and to bad requests, alone and at once."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import pytest
+import soundfile
+import torch
+from fastapi.testclient import TestClient
+
+from sovits.data.espeak import open_espeak
+from sovits.serving.app import create_app
+from sovits.serving.service import Service
+from sovits.verbs.serve import build_service
+from sovits.voice import Request, Voice
+from tests.builders import SAMPLE_RATE
+from tests.checkpoints import tiny_checkpoint
+from tests.conftest import REPOSITORY
+
+TEXT = "Hello，欢迎致电客服中心"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "last.ckpt"
+    torch.save(tiny_checkpoint(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def voice(checkpoint: Path) -> Voice:
+    return Voice.load(checkpoint)
+
+
+def service_of(checkpoint: Path, folder: Path, *overrides: str) -> Service:
+    """A service as the command line builds it."""
+    given = [f"checkpoint={checkpoint}", f"log.file={folder / 'requests.jsonl'}", "gate=off", *overrides]
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return build_service(hydra.compose("serve", given))
+
+
+@pytest.fixture
+def service(checkpoint: Path, tmp_path: Path) -> Service:
+    return service_of(checkpoint, tmp_path, f"bank={tmp_path / 'bank'}")
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[TestClient]:
+    with TestClient(create_app(service), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def logged(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def heard(content: bytes) -> np.ndarray:
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+    assert rate == SAMPLE_RATE
+    return samples
+
+
+def test_a_text_in_a_voice(client: TestClient, voice: Voice, tmp_path: Path) -> None:
+    answer = client.post("/v1/tts", json={"text": TEXT, "speaker_id": "bo", "seed": 4, "speed": 1.5, "noise_scale": 0.3})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "audio/wav"
+    wanted = voice.speak(TEXT, "bo", seed=4, speed=1.5, noise_scale=0.3)
+    np.testing.assert_allclose(heard(answer.content), np.clip(wanted.samples, -1, 1), atol=1e-4)
+    assert float(answer.headers["x-audio-seconds"]) == pytest.approx(wanted.seconds, abs=1e-4)
+    assert answer.headers["x-seed"] == "4"
+    (row,) = logged(tmp_path)
+    assert row["request_id"] == answer.headers["x-request-id"]
+    expected = {"status": 200, "speaker": "bo", "characters": len(TEXT), "languages": ["en", "zh"], "seed": 4, "batch": 1, "error": None}
+    assert {name: row[name] for name in expected} == expected
+    assert row["real_time_factor"] > 0
+    assert "text" not in row
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "mp3", "pcm"])
+def test_every_format(client: TestClient, voice: Voice, name: str) -> None:
+    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": name})
+    assert answer.status_code == 200
+    wanted = voice.speak("hello", "ana").samples
+    if name == "pcm":
+        assert np.abs(np.frombuffer(answer.content, "<i2") / 32768 - np.clip(wanted, -1, 1)).max() < 1e-4
+    else:
+        assert len(heard(answer.content)) >= len(wanted)
+
+
+def test_opus_is_told_its_rate(client: TestClient) -> None:
+    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": "opus"})
+    assert answer.headers["content-type"] == "audio/ogg"
+    assert soundfile.info(io.BytesIO(answer.content)).subtype == "OPUS"
+
+
+def test_times_of_words(client: TestClient, voice: Voice) -> None:
+    told = client.post("/v1/tts", json={"text": TEXT, "speaker_id": "ana", "timestamps": True}).json()
+    speech = voice.speak(TEXT, "ana")
+    assert [word["text"] for word in told["words"]] == [word.text for word in speech.words]
+    assert told["words"][1]["start"] == pytest.approx(speech.words[1].start, abs=1e-3)
+    assert len(heard(base64.b64decode(told["audio"]))) == len(speech.samples)
+
+
+@pytest.mark.parametrize("name", ["wav", "pcm"])
+def test_a_stream_is_the_same_audio(client: TestClient, voice: Voice, tmp_path: Path, name: str) -> None:
+    asked = {"text": "a longer sentence to be said", "speaker_id": "ana", "speed": 0.25, "format": name, "stream": True}
+    with client.stream("POST", "/v1/tts", json=asked) as answer:
+        pieces = list(answer.iter_raw())
+    assert answer.status_code == 200
+    assert len(pieces) > 1
+    content = b"".join(pieces)
+    if name == "wav":
+        assert (content[:4], content[8:16]) == (b"RIFF", b"WAVEfmt ")
+        content = content[44:]
+    wanted = voice.speak("a longer sentence to be said", "ana", speed=0.25)
+    assert np.abs(np.frombuffer(content, "<i2") / 32768 - np.clip(wanted.samples, -1, 1)).max() < 2e-4
+    (row,) = logged(tmp_path)
+    assert (row["stream"], row["status"]) == (True, 200)
+    assert row["audio_seconds"] == pytest.approx(wanted.seconds, abs=1e-3)
+
+
+def test_openai_s_words(client: TestClient, voice: Voice) -> None:
+    asked = {"model": "tts-1", "input": "hello", "voice": "ana", "response_format": "wav", "speed": 2.0, "instructions": "cheerful"}
+    answer = client.post("/v1/audio/speech", json=asked)
+    assert answer.status_code == 200
+    np.testing.assert_allclose(heard(answer.content), np.clip(voice.speak("hello", "ana", speed=2.0).samples, -1, 1), atol=1e-4)
+    assert client.post("/v1/audio/speech", json={"model": "x", "input": "hello", "voice": "ana"}).headers["content-type"] == "audio/mpeg"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "message"),
+    [
+        ({"text": "好" * 151}, 422, "text has 151 characters and may have 150"),
+        ({"text": ""}, 422, "text: "),
+        ({"text": None}, 422, "text: "),
+        ({"text": "Привет"}, 422, "script"),
+        ({"text": "!?!"}, 422, "punctuation"),
+        ({"speaker_id": "anna"}, 404, "no speaker 'anna'"),
+        ({"speaker_id": "../../etc/passwd"}, 404, "no speaker"),
+        ({"speaker_id": 3}, 422, "speaker_id: "),
+        ({"speed": 9}, 422, "speed: "),
+        ({"seed": -1}, 422, "seed: "),
+        ({"seed": 2**63}, 422, "seed: "),
+        ({"format": "exe"}, 422, "format: "),
+        ({"language": "fr"}, 422, "language: "),
+        ({"checkpoint": "/etc/passwd"}, 422, "checkpoint: Extra inputs are not permitted"),
+        ({"stream": True, "format": "mp3"}, 422, "stream=true with format=mp3"),
+        ({"stream": True, "timestamps": True}, 422, "stream=true with timestamps=true"),
+        ({"stream": True, "text": "Привет"}, 422, "script"),
+    ],
+)
+def test_what_is_wrong_is_told(client: TestClient, changes: dict[str, Any], status: int, message: str) -> None:
+    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", **changes})
+    assert answer.status_code == status
+    assert message in answer.json()["error"]["message"]
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    # And nothing is broken by it.
+    assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"}).status_code == 200
+
+
+def test_exactly_as_many_characters_as_may_be(client: TestClient) -> None:
+    assert client.post("/v1/tts", json={"text": "a" + "好" * 149, "speaker_id": "ana"}).status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"text": NaN}', b"null", b"1" * 5000])
+def test_bodies_that_are_no_request(client: TestClient, content: bytes) -> None:
+    answer = client.post("/v1/tts", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]["message"]
+
+
+def test_paths_and_methods_that_are_not_there(client: TestClient) -> None:
+    for method, path, status in (
+        ("GET", "/v1/tts", 405),
+        ("GET", "/nothing", 404),
+        ("GET", "/page/../app.py", 404),
+        ("PUT", "/v1/speakers", 405),
+    ):
+        answer = client.request(method, path)
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"].endswith("/docs lists what there is.")
+
+
+def test_too_large_a_body(client: TestClient) -> None:
+    answer = client.post("/v1/tts", content=b"x" * 70_000)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "too_large"
+
+
+def test_a_repeated_request_is_answered_from_memory(client: TestClient, tmp_path: Path) -> None:
+    asked = {"text": "hello", "speaker_id": "ana", "seed": 5}
+    first, second = (client.post("/v1/tts", json=asked).content for _ in range(2))
+    assert first == second
+    assert [row["cached"] for row in logged(tmp_path)] == [False, True]
+    assert "sovits_cached_total 1.0" in client.get("/metrics").text
+
+
+def test_many_at_once_each_in_its_own_voice(client: TestClient, voice: Voice, tmp_path: Path) -> None:
+    asked = [(text, speaker, seed) for text in ("hello there", "好的", "one two three") for speaker in ("ana", "bo") for seed in range(3)]
+    with ThreadPoolExecutor(9) as pool:
+
+        def ask(one: tuple[str, str, int]) -> np.ndarray:
+            answer = client.post("/v1/tts", json=dict(zip(("text", "speaker_id", "seed"), one, strict=True)))
+            assert answer.status_code == 200
+            return heard(answer.content)
+
+        sounds = list(pool.map(ask, asked))
+    for (text, speaker, seed), samples in zip(asked, sounds, strict=True):
+        np.testing.assert_allclose(samples, np.clip(voice.speak(text, speaker, seed=seed).samples, -1, 1), atol=2e-4)
+    assert max(row["batch"] for row in logged(tmp_path)) > 1
+
+
+class Held:
+    """A model that waits for leave."""
+
+    def __init__(self, service: Service) -> None:
+        self.leave, self.began = threading.Event(), threading.Event()
+        self._work = service.batcher._work
+        service.batcher._work = self
+
+    def __call__(self, requests: Sequence[Request]) -> Any:
+        self.began.set()
+        assert self.leave.wait(20)
+        return self._work(requests)
+
+
+def test_a_full_queue_and_a_deadline(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, "batching.max_batch=1", "batching.max_queue=1", "limits.deadline=0.5")
+    held = Held(service)
+    with TestClient(create_app(service)) as client, ThreadPoolExecutor(2) as pool:
+        ask = lambda seed: client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "seed": seed})  # noqa: E731
+        first = pool.submit(ask, 1)
+        assert held.began.wait(10)
+        second = pool.submit(ask, 2)
+        while not service.batcher.waiting:
+            pass
+        refused = ask(3)
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.json()["error"] == {"message": refused.json()["error"]["message"], "type": "server_error", "code": "busy"}
+        assert [one.result().status_code for one in (first, second)] == [504, 504]
+        held.leave.set()
+    assert sorted(row["status"] for row in logged(tmp_path)) == [503, 504, 504]
+
+
+def test_what_breaks_inside_is_not_told_outside(client: TestClient, service: Service, tmp_path: Path) -> None:
+    def broken(_: Sequence[Request]) -> Any:
+        raise RuntimeError("/secret/path")
+
+    service.batcher._work = broken
+    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"})
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "RuntimeError: /secret/path" in logged(tmp_path)[0]["error"]
+
+
+def test_keys_are_asked_for_and_limited(checkpoint: Path, tmp_path: Path) -> None:
+    from sovits.serving.access import new_key
+
+    key = new_key("alice", tmp_path / "keys.txt")
+    service = service_of(
+        checkpoint, tmp_path, f"api_keys={tmp_path / 'keys.txt'}", "requests_per_minute=3", "host=0.0.0.0", "log.text=true"
+    )
+    with TestClient(create_app(service)) as client:
+        body = {"text": "hello", "speaker_id": "ana"}
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": key}, {"Authorization": f"Basic {key}"}):
+            answer = client.post("/v1/tts", json=body, headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert answer.json()["error"]["type"] == "authentication_error"
+        for path in ("/v1/speakers", "/metrics"):
+            assert client.get(path).status_code == 401
+        for path in ("/health", "/ready", "/openapi.json"):
+            assert client.get(path).status_code == 200
+        headers = {"Authorization": f"Bearer {key}"}
+        assert [client.post("/v1/tts", json=body, headers=headers).status_code for _ in range(4)] == [200, 200, 200, 429]
+        refused = client.get("/v1/speakers", headers=headers)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert [(row["key"], row["text"]) for row in logged(tmp_path)] == [("alice", "hello")] * 3
+
+
+def test_states(service: Service) -> None:
+    client = TestClient(create_app(service))
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/ready").status_code == 503
+    with client:
+        assert client.get("/ready").json() == {"status": "ready"}
+        client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"})
+        told = client.get("/metrics").text
+        assert 'sovits_requests_total{status="200"} 1.0' in told
+        assert "sovits_voices 2.0" in told
+        assert "sovits_queue_length 0.0" in told
+    assert client.get("/ready").status_code == 503
+    assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"}).status_code == 503
+
+
+def test_the_description_is_whole(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert set(described["paths"]) == {
+        "/v1/tts",
+        "/v1/audio/speech",
+        "/v1/speakers",
+        "/v1/speakers/{speaker_id}",
+        "/health",
+        "/ready",
+        "/metrics",
+    }
+    answers = described["paths"]["/v1/tts"]["post"]["responses"]
+    assert {"200", "401", "404", "408", "413", "422", "429", "500", "503", "504"} <= set(answers)
+    assert {"audio/wav", "audio/ogg", "application/json"} <= set(answers["200"]["content"])
+    assert answers["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorAnswer")
+    assert described["components"]["securitySchemes"]
+
+
+def recording(seconds: float = 6.0) -> bytes:
+    """Something that the detector takes for speech: espeak-ng's."""
+    with open_espeak() as espeak:
+        samples = espeak.speak("The garage on Oak Street closes early on Thursdays, and opens late on Mondays.", "en-us+f5").samples
+        file = io.BytesIO()
+        soundfile.write(file, samples[: round(seconds * espeak.sample_rate)], espeak.sample_rate, format="FLAC")
+    return file.getvalue()
+
+
+def test_a_voice_is_enrolled_spoken_with_and_taken_away(client: TestClient, voice: Voice, tmp_path: Path) -> None:
+    clips = [("clips", ("a.flac", recording(), "audio/flac")), ("clips", ("b.txt", b"no sound", "text/plain"))]
+    form = {"speaker_id": "Bea 2", "consent": " Bea agreed on 3 May 2026. "}
+    made = client.post("/v1/speakers", data=form, files=clips)
+    assert made.status_code == 201
+    told = made.json()
+    assert (told["id"], told["clips"]) == ("Bea 2", 1)
+    assert told["seconds"] > 3
+    assert told["notes"][0].startswith("b.txt: ")
+    speakers = {one["id"]: one for one in client.get("/v1/speakers").json()["speakers"]}
+    assert set(speakers) == {"Bea 2", "ana", "bo"}
+    assert (speakers["Bea 2"]["origin"], speakers["Bea 2"]["consent"]) == ("enrolled", "Bea agreed on 3 May 2026.")
+    assert speakers["ana"]["origin"] == "model"
+    spoken = client.post("/v1/tts", json={"text": "hello", "speaker_id": "Bea 2"})
+    embedding = torch.from_numpy(np.load(tmp_path / "bank" / "Bea 2.npy"))
+    wanted = np.clip(voice.speak("hello", embedding).samples, -1, 1)
+    np.testing.assert_allclose(heard(spoken.content), wanted, atol=1e-4)
+    assert client.post("/v1/speakers", data=form, files=clips).status_code == 409
+    assert client.delete("/v1/speakers/Bea 2").status_code == 204
+    assert client.delete("/v1/speakers/Bea 2").status_code == 404
+    assert client.delete("/v1/speakers/ana").status_code == 403
+    assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "Bea 2"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "files", "message"),
+    [
+        ({"speaker_id": "bea"}, True, "consent: Field required"),
+        ({"speaker_id": "bea", "consent": "   "}, True, "consent is empty"),
+        ({"consent": "yes"}, True, "speaker_id: Field required"),
+        ({"speaker_id": "bea", "consent": "yes"}, False, "clips: "),
+        ({"speaker_id": "../bea", "consent": "yes"}, True, "cannot be a speaker's name"),
+        ({"speaker_id": "bea", "consent": "yes"}, True, "No clip can be used. a.wav: "),
+    ],
+)
+def test_enrolments_that_cannot_be(client: TestClient, tmp_path: Path, form: dict[str, str], files: bool, message: str) -> None:
+    answer = client.post("/v1/speakers", data=form, files=[("clips", ("a.wav", b"no sound", "audio/wav"))] if files else None)
+    assert answer.status_code == 422
+    assert message in answer.json()["error"]["message"]
+    assert list((tmp_path / "bank").iterdir()) == []
+
+
+def test_a_voice_put_into_the_folder_is_heard_of(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, f"bank={tmp_path / 'bank'}", "limits.refresh_seconds=0.05")
+    with TestClient(create_app(service)) as client:
+        np.save(tmp_path / "bank" / "cy.npy", np.ones(service.speaking.voice.embedding_size, np.float32))
+        until = time.monotonic() + 10
+        while "cy" not in [one["id"] for one in client.get("/v1/speakers").json()["speakers"]]:
+            assert time.monotonic() < until
+        assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "cy"}).status_code == 200

@@ -1,0 +1,162 @@
+"""`sovits serve` as a process: its page in a real browser, OpenAI's own client, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import openai
+import pytest
+import soundfile
+import torch
+
+from sovits.data.espeak import open_espeak
+from sovits.voice import Voice
+from tests.browser import browser
+from tests.builders import SAMPLE_RATE
+from tests.checkpoints import tiny_checkpoint
+
+COMMAND = [sys.executable, "-m", "sovits.cli", "serve"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "last.ckpt"
+    torch.save(tiny_checkpoint(), path)
+    return path
+
+
+@contextmanager
+def served(checkpoint: Path, folder: Path, *overrides: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A service of its own process, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    given = [f"checkpoint={checkpoint}", f"port={port}", f"paths.outputs={folder / 'outputs'}", f"bank={folder / 'bank'}", *overrides]
+    process = subprocess.Popen([*COMMAND, *given], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            assert time.monotonic() < until, "it is never ready"
+            try:
+                if httpx.get(f"{address}/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.2)
+        yield address, process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def ended(*arguments: str) -> str:
+    """What a command that cannot serve exits with."""
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_openai_s_client_and_a_graceful_end(checkpoint: Path, tmp_path: Path) -> None:
+    with served(checkpoint, tmp_path) as (address, process):
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+        wanted = Voice.load(checkpoint).speak("hello there", "ana")
+        answer = client.audio.speech.create(model="tts-1", voice="ana", input="hello there", response_format="wav")
+        samples, rate = soundfile.read(io.BytesIO(answer.content), dtype="float32")
+        assert rate == SAMPLE_RATE
+        np.testing.assert_allclose(samples, np.clip(wanted.samples, -1, 1), atol=1e-4)
+        with client.audio.speech.with_streaming_response.create(model="x", voice="bo", input="hello", response_format="pcm") as streamed:
+            assert b"".join(streamed.iter_bytes())
+        with pytest.raises(openai.UnprocessableEntityError, match="input has 151 characters and may have 150"):
+            client.audio.speech.create(model="x", voice="ana", input="a" * 151)
+        with pytest.raises(openai.NotFoundError, match="no speaker 'alloy'"):
+            client.audio.speech.create(model="x", voice="alloy", input="hello")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode in (0, -signal.SIGTERM), output
+    (log,) = (tmp_path / "outputs").rglob("requests.jsonl")
+    assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == [200, 200, 404]
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(checkpoint: Path, tmp_path: Path) -> None:
+    with open_espeak() as espeak:
+        spoken = espeak.speak("The garage on Oak Street closes early on Thursdays, and opens late on Mondays.", "en-us+f5")
+        soundfile.write(tmp_path / "clip.wav", spoken.samples, espeak.sample_rate)
+    (tmp_path / "note.txt").write_text("no sound")
+    with served(checkpoint, tmp_path, "gate=off") as (address, _), browser(tmp_path / "chromium") as page:
+        page.open(address)
+        page.wait("document.querySelectorAll('#voice option').length === 2")
+        write(page, "text", "好" * 151)
+        assert page.run("document.querySelector('#count').textContent") == "151 of 150 characters"
+        assert page.run("document.querySelector('#say').disabled")
+        write(page, "text", "Hello，欢迎致电客服中心")
+        write(page, "seed", "7")
+        page.click("#say")
+        page.wait("document.querySelectorAll('article').length === 1")
+        assert (
+            page.run("[...document.querySelectorAll('.word')].map(word => word.textContent).join(' ')") == "Hello 欢 迎 致 电 客 服 中 心"
+        )
+        assert "seed 7" in page.run("document.querySelector('article small').textContent")
+        page.wait("document.querySelector('audio').duration > 0.1")
+        write(page, "text", "Привет")
+        page.click("#say")
+        page.wait("document.querySelector('#status').className === 'wrong'")
+        assert "script" in page.run("document.querySelector('#status').textContent")
+        write(page, "name", "Bea")
+        write(page, "consent", "<img src=x onerror=alert(1)> agreed")
+        page.choose("#clips", tmp_path / "clip.wav", tmp_path / "note.txt")
+        page.click("#enrol button")
+        page.wait("document.querySelectorAll('#voice option').length === 3")
+        assert page.run("document.querySelector('#notes').textContent").startswith("note.txt: ")
+        assert "<img src=x" in page.run("document.querySelector('#voices').textContent")
+        assert page.run("document.querySelectorAll('#voices img').length") == 0
+        assert page.run("document.querySelector('#voice').value") == "Bea"
+        page.picture(tmp_path / "page.png")
+        page.open(address, dark=True, width=390)
+        page.wait("document.querySelectorAll('#voice option').length === 3")
+        assert page.run("document.documentElement.scrollWidth") <= 390
+        page.picture(tmp_path / "phone.png")
+        page.click("#voices button")
+        page.click("#voices button")
+        page.wait("document.querySelectorAll('#voice option').length === 2")
+        assert list((tmp_path / "bank").iterdir()) == []
+        assert {re.match(r"\w+://[^/]*", one)[0] for one in page.asked_of_network} == {address}  # type: ignore[index]
+        # The refused text is the one error that the browser's console tells of.
+        assert [error for error in page.errors if "422" not in error and "favicon" not in error] == []
+
+
+def write(page: object, field: str, text: str) -> None:
+    """Fills a field as typing does."""
+    find = f"document.querySelector('#{field}')"
+    page.run(f"{find}.value = {json.dumps(text)}, {find}.dispatchEvent(new Event('input', {{bubbles: true}}))")  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_keys_and_addresses(checkpoint: Path, tmp_path: Path) -> None:
+    assert "checkpoint is not given" in ended(f"paths.outputs={tmp_path}")
+    given = (f"checkpoint={checkpoint}", f"paths.outputs={tmp_path}")
+    assert "host=0.0.0.0 lets others than this machine ask" in ended(*given, "host=0.0.0.0")
+    assert "new_key=alice needs a file" in ended("new_key=alice", f"paths.outputs={tmp_path}")
+    made = subprocess.run(
+        [*COMMAND, "new_key=alice", f"api_keys={tmp_path / 'keys.txt'}", f"paths.outputs={tmp_path}"], capture_output=True, text=True
+    )
+    key = made.stdout.splitlines()[0]
+    assert key.startswith("sk-")
+    assert key not in (tmp_path / "keys.txt").read_text()
+    with served(checkpoint, tmp_path, f"api_keys={tmp_path / 'keys.txt'}", "host=0.0.0.0") as (address, _):
+        assert httpx.get(f"{address}/v1/speakers").status_code == 401
+        assert httpx.get(f"{address}/v1/speakers", headers={"Authorization": f"Bearer {key}"}).status_code == 200
