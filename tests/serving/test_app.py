@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -382,3 +383,59 @@ def test_a_voice_put_into_the_folder_is_heard_of(checkpoint: Path, tmp_path: Pat
         while "cy" not in [one["id"] for one in client.get("/v1/speakers").json()["speakers"]]:
             assert time.monotonic() < until
         assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "cy"}).status_code == 200
+
+
+def test_a_client_that_leaves_is_not_waited_for(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, "batching.max_batch=1")
+    held = Held(service)
+    app = create_app(service)
+    body = json.dumps({"text": "hello", "speaker_id": "ana"}).encode()
+
+    async def ask(leaves: asyncio.Event) -> list[Any]:
+        messages, sent = [{"type": "http.request", "body": body, "more_body": False}], []
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/v1/tts", "headers": headers, "query_string": b"", "app": app}
+        await app(scope, receive, send)
+        return sent
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            stays, leaves = asyncio.Event(), asyncio.Event()
+            first = asyncio.create_task(ask(stays))
+            await asyncio.to_thread(held.began.wait, 10)
+            second = asyncio.create_task(ask(leaves))
+            while not service.batcher.waiting:
+                await asyncio.sleep(0.01)
+            leaves.set()
+            await second
+            assert service.batcher.waiting == 0
+            held.leave.set()
+            assert (await first)[0]["status"] == 200
+
+    asyncio.run(scene())
+    assert [row["status"] for row in logged(tmp_path)] == [499, 200]
+
+
+def test_streams_are_bounded_and_end_with_their_client(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, "limits.streams=1")
+    with TestClient(create_app(service)) as client:
+        asked = {"text": "hello", "speaker_id": "ana", "stream": True}
+        service.streams._value = 0
+        refused = client.post("/v1/tts", json=asked)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        service.streams._value = 1
+        for _ in range(3):
+            assert client.post("/v1/tts", json=asked).status_code == 200
+        # A text that cannot be read gives its place back too.
+        assert client.post("/v1/tts", json=asked | {"text": "Привет"}).status_code == 422
+        assert client.post("/v1/tts", json=asked).status_code == 200
