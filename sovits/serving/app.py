@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
@@ -39,7 +40,8 @@ def create_app(service: Service) -> FastAPI:
         yield
         await service.close()
 
-    app = FastAPI(title="sovits", version=__version__, summary="Text and a speaker id in, speech out.", lifespan=lifespan)
+    # Its /docs bring what they show along, instead of asking another server for it.
+    app = FastAPIOffline(title="sovits", version=__version__, summary="Text and a speaker id in, speech out.", lifespan=lifespan)
     app.state.service = service
     for kind, handler in ((Refused, on_refused), (SovitsError, on_refused), (Exception, on_refused)):
         app.add_exception_handler(kind, handler)

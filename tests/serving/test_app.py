@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -322,6 +323,15 @@ def test_the_description_is_whole(client: TestClient) -> None:
     assert {"audio/wav", "audio/ogg", "application/json"} <= set(answers["200"]["content"])
     assert answers["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorAnswer")
     assert described["components"]["securitySchemes"]
+
+
+def test_the_docs_need_no_network(client: TestClient) -> None:
+    page = client.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(addresses) >= 2
+    for address in addresses:
+        assert address.startswith("/")
+        assert client.get(address).status_code == 200
 
 
 def recording(seconds: float = 6.0) -> bytes:
