@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cachetools import LRUCache
 from torch import Tensor
 
 from sovits.errors import SovitsError
 from sovits.voice import Request, Speech, Voice
-from sovits.voice.self_check import SelfCheck, Verdict
+from sovits.voice.self_check import SelfCheck, Verdict, second_try
 
 
 @dataclass(frozen=True)
@@ -67,25 +67,17 @@ class Speaking:
             return said
         spoken = Spoken(said)
         if self.check is not None:
-            spoken = self._listened(request, said, self.check)
+            spoken = Spoken(*second_try(lambda again: self.voice.speak_all([again])[0], request, said, self._listen))
         with self._lock:
             # What is larger than the whole memory is not kept.
             if spoken.speech.samples.nbytes <= self._said.maxsize:
                 self._said[_key(request)] = spoken
         return spoken
 
-    def _listened(self, request: Request, said: Speech, check: SelfCheck) -> Spoken:
+    def _listen(self, request: Request, said: Speech) -> Verdict:
+        assert self.check is not None
         with self._listening:
-            verdict = check(request, said)
-        if not verdict.faults:
-            return Spoken(said, verdict)
-        second = replace(request, seed=request.seed + 1)
-        other = self._together([second])[0]
-        if isinstance(other, Exception):
-            return Spoken(said, verdict)
-        with self._listening:
-            own = check(second, other)
-        return Spoken(other, own) if len(own.faults) < len(verdict.faults) else Spoken(said, verdict)
+            return self.check(request, said)
 
 
 def _key(request: Request) -> tuple[object, ...]:

@@ -75,7 +75,7 @@ def _spoken(voice: Voice, lines: Sequence[Sequence[Request]], check: SelfCheck |
 def _said(voice: Voice, request: Request, check: SelfCheck | None) -> Speech:
     if check is None:
         return voice.speak_all([request])[0]
-    speech, verdict = speak_checked(voice, request, check)
+    speech, verdict = speak_checked(lambda asked: voice.speak_all([asked])[0], request, check)
     tried = f"with seed {verdict.seed}" + (" of two that were tried" if verdict.faults or verdict.seed != request.seed else "")
     unheard = "" if verdict.heard else " Its words were not listened to: only English is."
     log.log(logging.WARNING if verdict.faults else logging.INFO, "Self-check of %r, %s: %s.%s", request.text[:60], tried, verdict, unheard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sovits.metrics import EnglishRecognizer, find_coverage
@@ -11,7 +11,6 @@ from sovits.text.language import ENGLISH
 from sovits.text.symbols import LANGUAGE_IDS
 from sovits.voice.request import Request
 from sovits.voice.speech import Speech, Timed
-from sovits.voice.voice import Voice
 
 LONGEST_SOUND = 0.7
 """Seconds of a phone at speed 1: a drawn-out vowel at the end of a read sentence has half of it."""
@@ -93,18 +92,21 @@ class SelfCheck:
         return Verdict(tuple(faults), True, _least(faults) if faults else coverage.confidence, request.seed)
 
 
-def speak_checked(voice: Voice, request: Request, check: SelfCheck) -> tuple[Speech, Verdict]:
-    """One sentence, said once more with the next seed if something is wrong with it; the try with fewer faults, the first of equals.
+Check = Callable[[Request, Speech], Verdict]
 
-    Raises:
-        SovitsError: as ``Voice.speak``.
-    """
-    (speech,) = voice.speak_all([request])
+
+def speak_checked(speak: Callable[[Request], Speech], request: Request, check: Check) -> tuple[Speech, Verdict]:
+    """One sentence, said once more if something is wrong with it: see :func:`second_try`."""
+    return second_try(speak, request, speak(request), check)
+
+
+def second_try(speak: Callable[[Request], Speech], request: Request, speech: Speech, check: Check) -> tuple[Speech, Verdict]:
+    """``speech``, which answers ``request``, or what is said with the next seed, if it has fewer faults; the first of equals."""
     verdict = check(request, speech)
     if not verdict.faults:
         return speech, verdict
     second = replace(request, seed=request.seed + 1)
-    (other,) = voice.speak_all([second])
+    other = speak(second)
     own = check(second, other)
     return (other, own) if len(own.faults) < len(verdict.faults) else (speech, verdict)
 
