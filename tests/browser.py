@@ -19,7 +19,8 @@ import pytest
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio", "--hide-scrollbars",
-    "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 )  # fmt: skip
 
 
@@ -51,11 +52,11 @@ class Browser:
         """Addresses that lie neither on the disk nor in the page or the browser itself (the buttons of its players do)."""
         return [address for address in self.addresses if not address.startswith(("file:", "data:", "blob:"))]
 
-    def open(self, path: Path, *, dark: bool = False, width: int = 1200, height: int = 900) -> None:
-        """Loads a file from disk."""
+    def open(self, page: Path | str, *, dark: bool = False, width: int = 1200, height: int = 900) -> None:
+        """Loads a file from disk, or an address of this machine."""
         self._send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self._send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self._send("Page.navigate", url=path.resolve().as_uri())
+        self._send("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         self.wait("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
@@ -75,6 +76,22 @@ class Browser:
     def click(self, selector: str) -> None:
         """Clicks on the first element of a selector."""
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Chooses files in an input."""
+        document = self._send("DOM.getDocument")["root"]["nodeId"]
+        node = self._send("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
+        self._send("DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve()) for file in files])
+
+    def type(self, selector: str, text: str) -> None:
+        """Writes into a field, in place of what it holds."""
+        self.run(f"(field => {{ field.focus(); field.select(); }})(document.querySelector({json.dumps(selector)}))")
+        self._send("Input.insertText", text=text)
+
+    def press(self, key: str, number: int, *, ctrl: bool = False) -> None:
+        """Presses a key where the focus is: its name and its Windows key code."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self._send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=number, modifiers=2 if ctrl else 0)
 
     def picture(self, path: Path) -> Path:
         """The whole page as PNG."""
@@ -114,6 +131,8 @@ class Browser:
             self.errors.append(parameters["exceptionDetails"].get("exception", {}).get("description", "?"))
         elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.errors.append(parameters["entry"]["text"])
+        elif event["method"] == "Runtime.consoleAPICalled" and parameters["type"] == "error":
+            self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in parameters["args"]))
 
 
 @contextmanager

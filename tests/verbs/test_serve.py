@@ -96,53 +96,35 @@ def test_the_page_in_a_browser(checkpoint: Path, tmp_path: Path) -> None:
     with open_espeak() as espeak:
         spoken = espeak.speak("The garage on Oak Street closes early on Thursdays, and opens late on Mondays.", "en-us+f5")
         soundfile.write(tmp_path / "clip.wav", spoken.samples, espeak.sample_rate)
-    (tmp_path / "note.txt").write_text("no sound")
     with served(checkpoint, tmp_path, "gate=off") as (address, _), browser(tmp_path / "chromium") as page:
         page.open(address)
-        page.wait("document.querySelectorAll('#voice option').length === 2")
-        write(page, "text", "好" * 151)
-        assert page.run("document.querySelector('#count').textContent") == "151 of 150 characters"
-        assert page.run("document.querySelector('#say').disabled")
-        write(page, "text", "Hello，欢迎致电客服中心")
-        write(page, "seed", "7")
-        page.click("#say")
-        page.wait("document.querySelectorAll('article').length === 1")
-        assert (
-            page.run("[...document.querySelectorAll('.word')].map(word => word.textContent).join(' ')") == "Hello 欢 迎 致 电 客 服 中 心"
-        )
-        assert "seed 7" in page.run("document.querySelector('article small').textContent")
-        page.wait("document.querySelector('audio').duration > 0.1")
-        write(page, "text", "Привет")
-        page.click("#say")
-        page.wait("document.querySelector('#status').className === 'wrong'")
-        assert "script" in page.run("document.querySelector('#status').textContent")
-        write(page, "name", "Bea")
-        write(page, "consent", "<img src=x onerror=alert(1)> agreed")
-        page.choose("#clips", tmp_path / "clip.wav", tmp_path / "note.txt")
-        page.click("#enrol button")
-        page.wait("document.querySelectorAll('#voice option').length === 3")
-        assert page.run("document.querySelector('#notes').textContent").startswith("note.txt: ")
+        page.wait("document.querySelectorAll('.voice').length === 2")
+        page.type("#text", "Hello，欢迎致电客服中心")
+        page.type("#seed", "7")
+        page.click("#speak")
+        page.wait("!document.querySelector('#result').hidden && document.querySelector('#audio').duration > 0.1")
+        assert "欢" in page.run("document.querySelector('#words').textContent")
+        assert page.run("document.querySelector('#seed-used').textContent") == "7"
+        page.type("#text", "Привет")
+        page.click("#speak")
+        page.wait("!document.querySelector('#speak-error').hidden")
+        assert "script" in page.run("document.querySelector('#speak-error').textContent")
+        page.run("document.querySelector('#enrol').open = true")
+        page.type("#name", "Bea")
+        page.type("#consent", "<img src=x onerror=alert(1)> agreed")
+        page.choose("#files", tmp_path / "clip.wav")
+        page.click("#enrol-send")
+        page.wait("document.querySelectorAll('.voice').length === 3")
         assert "<img src=x" in page.run("document.querySelector('#voices').textContent")
-        assert page.run("document.querySelectorAll('#voices img').length") == 0
-        assert page.run("document.querySelector('#voice').value") == "Bea"
         page.picture(tmp_path / "page.png")
-        page.open(address, dark=True, width=390)
-        page.wait("document.querySelectorAll('#voice option').length === 3")
-        assert page.run("document.documentElement.scrollWidth") <= 390
-        page.picture(tmp_path / "phone.png")
-        page.click("#voices button")
-        page.click("#voices button")
-        page.wait("document.querySelectorAll('#voice option').length === 2")
+        assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == ["Bea.json", "Bea.npy"]
+        page.click(".voice button")
+        page.click("#sure .danger")
+        page.wait("document.querySelectorAll('.voice').length === 2")
         assert list((tmp_path / "bank").iterdir()) == []
         assert {re.match(r"\w+://[^/]*", one)[0] for one in page.asked_of_network} == {address}  # type: ignore[index]
         # The refused text is the one error that the browser's console tells of.
         assert [error for error in page.errors if "422" not in error and "favicon" not in error] == []
-
-
-def write(page: object, field: str, text: str) -> None:
-    """Fills a field as typing does."""
-    find = f"document.querySelector('#{field}')"
-    page.run(f"{find}.value = {json.dumps(text)}, {find}.dispatchEvent(new Event('input', {{bubbles: true}}))")  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
