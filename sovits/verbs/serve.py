@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def build_service(config: DictConfig) -> Service:
     keys = None if config.api_keys is None else ApiKeys.load(config.api_keys)
     require_keys(config.host, keys)
     voice = Voice.load(config.checkpoint, device=config.device)
+    # The dictionaries load now, and not while somebody waits; a front end that cannot read one of the languages says so when asked to.
+    with contextlib.suppress(SovitsError):
+        voice.front_end("Hello. 你好。", None)
     check = SelfCheck(EnglishRecognizer()) if config.self_check else None
     speaking = Speaking(voice, check, round(config.cache_megabytes * 1e6))
     batcher: Batcher[Request, Spoken] = Batcher(speaking, **config.batching)
