@@ -150,19 +150,13 @@ $("search").addEventListener("keydown", event => {
 });
 
 let doubtful = null;
-
 function confirmRemoval(id) {
   doubtful = id;
   $("sure-title").textContent = `Delete the voice “${id}”?`;
-  $("sure").returnValue = "";
   $("sure").showModal();
 }
-// One listener for all, as a dialog tells that it closed a moment later, when it may be open again.
-$("sure").addEventListener("close", () => {
-  if ($("sure").returnValue !== "delete") return;
-  $("sure").returnValue = "";
-  removeVoice(doubtful);
-});
+// On the button, as a dialog tells that it closed a moment later, when it may be open again.
+$("sure-delete").addEventListener("click", () => removeVoice(doubtful));
 
 async function removeVoice(id) {
   tell("voices-error");
