@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +82,13 @@ def test_what_cannot_be_used_is_left_out_and_told(voice: Voice) -> None:
     ]
     made = enroller(voice)([*wrong, upload(sound())])
     assert made.clips == 1
-    expected = ["must end in one of", "not audio", "empty", "no speech was found", "not numbers", "cut short", "must end in one of"]
+    expected = ["not audio", "not audio", "empty", "no speech was found", "not numbers", "cut short", "not audio"]
     assert len(made.notes) == len(expected)
     for one, note, words in zip(wrong, made.notes, expected, strict=True):
         assert words in note
         assert note.startswith(one.name.replace("\x1b", "").replace("\n", ""))
         assert "sovits_upload_" not in note
-    with pytest.raises(SovitsError, match=r"No clip can be used\. note\.txt: its name must end.*text\.wav: "):
+    with pytest.raises(SovitsError, match=r"No clip can be used\. note\.txt: it is damaged or not audio.*text\.wav: "):
         enroller(voice)(wrong)
 
 
@@ -97,8 +99,89 @@ def test_limits(voice: Voice) -> None:
         enroller(voice, clips=2)([upload(sound())] * 3)
     with pytest.raises(SovitsError, match="bytes and may have 1,000"):
         enroller(voice, clip_bytes=1000)([upload(sound())])
+    with pytest.raises(SovitsError, match="bytes together and may have 200,000"):
+        enroller(voice, all_bytes=200_000)([upload(sound())] * 2)
+    with pytest.raises(SovitsError, match="clip_seconds=0 of an enrolment is not a number above 0"):
+        EnrolmentLimits(clip_seconds=0)
     with pytest.raises(SovitsError, match=r"1\.5 s of speech are too few .* send 3 s or more"):
         enroller(voice)([upload(sound(2))])
+
+
+def test_what_goes_beyond_all_seconds_is_left_out_and_told(voice: Voice) -> None:
+    made = enroller(voice, all_seconds=10)([upload(sound(4), f"{number}.wav") for number in range(3)])
+    assert made.clips == 2
+    assert made.notes == ("2.wav: with it the clips would last more than 10 s together; the others are enough.",)
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [("clip", "WAV"), ("CLIP.WAV", "WAV"), ("clip.m4a", "FLAC"), ("clip.wav", "OGG"), ("clip.flac", "MP3"), ("../x", "RF64")],
+)
+def test_the_content_counts_and_not_the_name(voice: Voice, name: str, format_: str) -> None:
+    assert enroller(voice)([Upload(name, upload(sound(), f"x.{format_}").content)]).clips == 1
+
+
+@pytest.mark.parametrize("format_", ["AIFF", "AU", "CAF", "W64", "MAT5"])
+def test_no_other_format_reaches_a_decoder(voice: Voice, format_: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: Any) -> None:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr("sovits.serving.enrolment.WaveformFile", opened)
+    for content in (upload(sound(), f"x.{format_}").content, b"RIFF\0\0\0\0AVI LIST"):
+        with pytest.raises(SovitsError, match="not audio that can be read here"):
+            enroller(voice)([Upload("clip.wav", content)])
+
+
+def test_headers_that_claim_too_much_are_not_believed(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: Any) -> np.ndarray:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr("sovits.audio.waveform_file.WaveformFile.read", read)
+    good = upload(sound()).content
+    for rate in (1, 7999, 192_001, 2**31 - 1):
+        changed = good[:24] + struct.pack("<I", rate) + good[28:]
+        with pytest.raises(SovitsError, match=f"it has {rate} Hz and may have 8000 to 192000"):
+            enroller(voice)([Upload("clip.wav", changed)])
+    with pytest.raises(SovitsError, match="it has 200 channels and may have 8"):
+        enroller(voice)([upload(np.zeros((RATE, 200)), "wide.ogg")])
+    with pytest.raises(SovitsError, match="it holds no sound"):
+        enroller(voice)([upload(np.zeros(0))])
+    piped = bytearray(upload(sound(), "clip.flac").content)
+    # The 36 bits of STREAMINFO that tell the number of samples: 0 where an encoder wrote to a pipe.
+    piped[21] &= 0xF0
+    piped[22:26] = bytes(4)
+    with pytest.raises(SovitsError, match="does not say how long it is"):
+        enroller(voice)([Upload("clip.flac", bytes(piped))])
+
+
+def test_one_voice_is_made_at_a_time(voice: Voice) -> None:
+    inside, most = 0, 0
+    everyone = threading.Barrier(3)
+
+    class Counting(AllSpeech):
+        def __call__(self, samples: np.ndarray) -> list[Stretch]:
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            found = super().__call__(samples)
+            threading.Event().wait(0.02)
+            inside -= 1
+            return found
+
+    own, made = enroller(voice, detector=Counting()), []
+
+    def enrol() -> None:
+        everyone.wait()
+        made.append(own([upload(sound())]))
+
+    threads = [threading.Thread(target=enrol) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    for one in made:
+        torch.testing.assert_close(one.embedding, made[0].embedding)
 
 
 def test_a_bomb_is_not_unpacked(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +19,7 @@ import pytest
 import torch
 
 from sovits.errors import SovitsError
-from sovits.serving.shelf import EnrolmentDetails, ModelVoice, UnknownVoice, VoiceExists, VoiceShelf
+from sovits.serving.shelf import EnrolmentDetails, ModelVoice, ShelvedVoice, UnknownVoice, VoiceExists, VoiceShelf
 
 SIZE = 8
 ABOUT = EnrolmentDetails(12.5, 2, "Bea agreed on 3 May.", "alice")
@@ -111,6 +118,9 @@ def test_what_changes_on_disk_is_picked_up(tmp_path: Path) -> None:
         (np.ones(SIZE + 1, np.float32), "has 9 numbers and this model's voices have 8"),
         (np.ones((2, SIZE), np.float32), "not a voice"),
         (np.arange(SIZE), "int64"),
+        (np.full(SIZE, 3e38, np.float32), "norm 1"),
+        (np.full(SIZE, 1e-15, np.float32), "norm 1"),
+        (np.ones(100_000, np.float32), "has 400128 bytes"),
     ],
 )
 def test_a_broken_file_is_told_once_and_left_out(
@@ -127,9 +137,142 @@ def test_a_broken_file_is_told_once_and_left_out(
     assert own.names == ["ana", "bo", "cy"]
     (record,) = caplog.records
     assert message in record.message
+    assert record.message.startswith("'bea.npy' is left out")
     put(tmp_path, "bea", voice(3).numpy())
     own.refresh()
     assert "bea" in own
+
+
+def _archive(path: Path) -> None:
+    np.savez(path.with_suffix(".npz"), voice=voice(3).numpy())
+    path.with_suffix(".npz").rename(path)
+
+
+def _lying_header(path: Path) -> None:
+    np.save(path, voice(3).numpy())
+    path.write_bytes(path.read_bytes().replace(b"(8,), }" + b" " * 12, b"(1000000000000000,)".ljust(17) + b"}" + b" "))
+    assert b"(1000000000000000,)}" in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, _archive, _lying_header, lambda path: path.symlink_to(path), lambda path: path.write_bytes(b"PK\3\4xx")]
+)
+def test_nothing_in_the_folder_stops_the_others(tmp_path: Path, make: Callable[[Path], None], caplog: pytest.LogCaptureFixture) -> None:
+    own = shelf(tmp_path)
+    make(tmp_path / "bea.npy")
+    put(tmp_path, "cy", voice(6).numpy())
+    with caplog.at_level(logging.WARNING):
+        own.refresh()
+        own.refresh()
+    assert own.names == ["ana", "bo", "cy"]
+    assert [record.message.partition(" is left out")[0] for record in caplog.records] == ["'bea.npy'"]
+
+
+def test_a_name_in_either_way_of_writing_it(tmp_path: Path) -> None:
+    composed, taken_apart = (unicodedata.normalize(form, "Zoé") for form in ("NFC", "NFD"))
+    put(tmp_path, taken_apart, voice(3).numpy())
+    own = shelf(tmp_path)
+    assert {one.id: one.origin for one in own.described()} == {composed: "enrolled", "ana": "model", "bo": "model"}
+    with pytest.raises(VoiceExists):
+        own.add(taken_apart, voice(4), ABOUT)
+    own.remove(taken_apart)
+    assert composed not in own
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [SIZE, SIZE + 1])
+def test_a_voice_that_somebody_just_put_there_is_not_replaced(tmp_path: Path, size: int) -> None:
+    own = shelf(tmp_path)
+    values = np.ones(size, np.float32)
+    put(tmp_path, "bea", values)
+    with pytest.raises(VoiceExists, match="bea"):
+        own.add("bea", voice(3), ABOUT)
+    np.testing.assert_array_equal(np.load(tmp_path / "bea.npy"), values)
+    assert not (tmp_path / "bea.json").exists()
+
+
+def test_a_voice_is_kept_as_float32_of_norm_1(tmp_path: Path) -> None:
+    shelf(tmp_path).add("bea", 5 * voice(3).double(), ABOUT)
+    kept = np.load(tmp_path / "bea.npy")
+    assert kept.dtype == np.float32
+    np.testing.assert_allclose(kept, voice(3).numpy(), atol=1e-6)
+
+
+def test_a_copy_that_keeps_the_time_is_another_file(tmp_path: Path) -> None:
+    path = put(tmp_path, "bea", voice(3).numpy())
+    os.utime(path, ns=(10**18, 10**18))
+    own = shelf(tmp_path)
+    new = put(tmp_path / "elsewhere", "bea", voice(4).numpy())
+    os.utime(new, ns=(10**18, 10**18))
+    new.replace(path)
+    assert own.refresh()
+    torch.testing.assert_close(own["bea"], voice(4))
+
+
+def test_a_folder_that_goes_or_is_none(tmp_path: Path) -> None:
+    own = shelf(tmp_path / "bank")
+    own.add("bea", voice(3), ABOUT)
+    shutil.rmtree(tmp_path / "bank")
+    with pytest.raises(SovitsError, match="folder for voices is gone.*bank=FOLDER"):
+        own.add("cy", voice(4), ABOUT)
+    assert own.refresh()
+    assert own.names == ["ana", "bo"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SovitsError, match="bank=.*file is no folder"):
+        shelf(tmp_path / "file")
+
+
+def test_a_folder_that_cannot_be_read_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, "bea", voice(3).numpy())
+    own = shelf(tmp_path)
+
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(Path, "iterdir", fail)
+        assert not own.refresh()
+        assert not own.refresh()
+    assert "bea" in own
+    assert [record.message.count("Input/output error") for record in caplog.records] == [1]
+    assert not own.refresh()
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    own = shelf(tmp_path)
+    monkeypatch.setattr("sovits.serving.shelf.write_embedding", fail)
+    with pytest.raises(OSError, match="No space"):
+        own.add("bea", voice(3), ABOUT)
+    assert list(tmp_path.iterdir()) == []
+    assert "bea" not in own
+
+
+@pytest.mark.slow
+def test_a_killed_service_leaves_whole_voices(tmp_path: Path) -> None:
+    work = (
+        "import sys, torch, pathlib\n"
+        "from sovits.serving.shelf import EnrolmentDetails, VoiceShelf\n"
+        "own = VoiceShelf({}, pathlib.Path(sys.argv[1]), 8)\n"
+        "for number in range(10**6):\n"
+        "    own.add(f'v{number}', torch.ones(8), EnrolmentDetails(consent=f'of v{number}'))\n"
+        "    print(number, flush=True)\n"
+    )
+    service = subprocess.Popen([sys.executable, "-c", work, str(tmp_path)], stdout=subprocess.PIPE)
+    assert service.stdout is not None
+    for _ in range(20):
+        service.stdout.readline()
+    service.send_signal(signal.SIGKILL)
+    service.wait()
+    service.stdout.close()
+    own = VoiceShelf({}, tmp_path, 8)
+    assert len(own.names) >= 20
+    assert set(own.names) == {path.stem for path in tmp_path.glob("*.npy")}
+    assert all(one.consent == f"of {one.id}" for one in own.described())
 
 
 def test_pickles_are_not_read(tmp_path: Path) -> None:
@@ -146,11 +289,30 @@ def test_a_description_without_a_voice_and_what_a_kill_leaves(tmp_path: Path) ->
     assert next(one for one in own.described() if one.id == "bea").consent == ABOUT.consent
 
 
-def test_a_description_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    put(tmp_path, "bea", voice(3).numpy()).with_suffix(".json").write_text("[1, 2")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2",
+        "[]",
+        "[" * 60_000,
+        " " * 100_000 + "{}",
+        '{"seconds": "long"}',
+        '{"seconds": NaN}',
+        '{"seconds": 1%s}' % ("0" * 400),
+        '{"clips": true}',
+        '{"consent": 5}',
+        '{"consent": "\\ud800"}',
+    ],
+    ids=["cut", "list", "deep", "long", "text", "nan", "huge", "bool", "number", "surrogate"],
+)
+def test_a_description_that_is_none(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, "bea", voice(3).numpy()).with_suffix(".json").write_text(text)
     with caplog.at_level(logging.WARNING):
-        assert "bea" in shelf(tmp_path)
-    assert "bea.json does not describe a voice" in caplog.text
+        own = shelf(tmp_path)
+        own.refresh()
+    (record,) = caplog.records
+    assert "bea.json does not describe a voice" in record.message
+    assert ShelvedVoice("bea", "enrolled") in own.described()
 
 
 @pytest.mark.parametrize("name", ["../bea", "/tmp/bea", "a/b", "..", ".hidden", "", "a\0b", "x" * 300, "bea\n"])
@@ -169,6 +331,27 @@ def test_without_a_folder_nobody_is_enrolled() -> None:
     assert not own.refresh()
     with pytest.raises(SovitsError, match="bank=FOLDER"):
         own.add("bea", voice(3), ABOUT)
+
+
+def test_two_who_add_the_same_name(tmp_path: Path) -> None:
+    own, said = shelf(tmp_path), []
+
+    def add(number: int) -> None:
+        try:
+            own.add("bea", voice(number), EnrolmentDetails(consent=str(number)))
+            said.append(str(number))
+        except VoiceExists:
+            said.append("exists")
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(3, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = (one for one in said if one != "exists")
+    assert len(said) == 4
+    torch.testing.assert_close(own["bea"], voice(int(winner)))
+    assert next(one for one in own.described() if one.id == "bea").consent == winner
 
 
 def test_reading_while_voices_come_and_go(tmp_path: Path) -> None:
