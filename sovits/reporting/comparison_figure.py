@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
@@ -17,6 +18,8 @@ from sovits.reporting.pictures import DPI
 from sovits.reporting.statistics import Estimate
 
 MOST_COLUMNS = 3
+LONGEST_LINE = 44
+"""Characters of a setting's label before it goes on below."""
 
 
 def comparison_figure(comparison: Comparison, names: Sequence[str], key: str | None = None) -> Picture:
@@ -36,7 +39,8 @@ def comparison_figure(comparison: Comparison, names: Sequence[str], key: str | N
     numbers = None if key is None else _numbers(comparison, key)
     columns = min(len(names), MOST_COLUMNS)
     rows = math.ceil(len(names) / columns)
-    height = 2.6 if numbers else 0.8 + 0.32 * len(comparison.settings)
+    labels = ["\n".join(wrap(drawable(setting.label), LONGEST_LINE)) for setting in comparison.settings]
+    height = 2.6 if numbers else 0.9 + sum(0.16 + 0.15 * (1 + label.count("\n")) for label in labels)
     with fonts():
         picture = Picture(figsize=(3.4 * columns + (0 if numbers else 1.6), height * rows), dpi=DPI, layout="constrained")
         panels = list(picture.subplots(rows, columns, squeeze=False, sharey=numbers is None).flat)
@@ -46,9 +50,9 @@ def comparison_figure(comparison: Comparison, names: Sequence[str], key: str | N
                 _over_numbers(panel, numbers, estimates)
                 panel.set_xlabel(drawable(str(key)))
             else:
-                _one_below_the_other(panel, [setting.label for setting in comparison.settings], estimates)
+                _one_below_the_other(panel, labels, estimates)
             _reference(panel, comparison, known[name], horizontal=numbers is not None)
-            better = {True: " (more is better)", False: " (less is better)", None: ""}[known[name].higher_is_better]
+            better = {True: "\n(more is better)", False: "\n(less is better)", None: ""}[known[name].higher_is_better]
             panel.set_title(drawable(known[name].heading + better), fontsize=9)
         for panel in panels[len(names) :]:
             panel.remove()
@@ -72,7 +76,7 @@ def _over_numbers(panel: Axes, numbers: Sequence[float], estimates: Sequence[Est
 def _one_below_the_other(panel: Axes, labels: Sequence[str], estimates: Sequence[Estimate]) -> None:
     places = range(len(labels))
     panel.errorbar([one.value for one in estimates], places, xerr=_edges(estimates), fmt="o", capsize=3, markersize=4, linewidth=1)
-    panel.set_yticks(list(places), [drawable(label) for label in labels], fontsize=8)
+    panel.set_yticks(list(places), labels, fontsize=8)
     panel.set_ylim(len(labels) - 0.5, -0.5)
     panel.grid(axis="x", linewidth=0.3)
 

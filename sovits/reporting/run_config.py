@@ -60,7 +60,8 @@ class RunConfig:
                 OmegaConf.update(config, key, value.replace("${hydra:", r"\${hydra:"))
         resolved = {key: _resolved(config, key, value) for key, value in raw.items()}
         named = {str(key): str(value) for key, value in choices.items() if not str(key).startswith("hydra/") and value is not None}
-        return cls(resolved, raw, named, tuple(str(one) for one in overrides))
+        said = tuple(str(one) for one in overrides)
+        return cls(resolved, raw, _several_options(said, raw) | named, said)
 
     @property
     def seed(self) -> Any:
@@ -146,6 +147,12 @@ def _flatten(node: Any, prefix: str, into: dict[str, Any]) -> None:
             _flatten(value, f"{prefix}.{key}" if prefix else str(key), into)
     else:
         into[prefix] = node
+
+
+def _several_options(overrides: Sequence[str], keys: Mapping[str, Any]) -> dict[str, str]:
+    """Groups that were given a list of options, ``experiment=[joint,ablation/no_ema]``: Hydra keeps no record of their choice."""
+    given = {key.lstrip("+"): value for key, _, value in (one.partition("=") for one in overrides)}
+    return {key: value for key, value in given.items() if value.startswith("[") and key not in keys}
 
 
 def _resolved(config: DictConfig, key: str, raw: Any) -> Any:

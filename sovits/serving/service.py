@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from sovits.serving.speaking import Speaking, Spoken
 from sovits.serving.watching import Watch
 from sovits.voice import Request
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -23,6 +26,7 @@ class Limits:
     Args:
         deadline: seconds until speech must be ready.
         streams: speech streamed at the same time; each has a thread of its own.
+        enrolments: that are made or wait for their turn; each holds its clips in memory.
         body_bytes: of a request for speech.
         upload_bytes: of an enrolment.
         body_seconds: that a body may take to arrive.
@@ -31,6 +35,7 @@ class Limits:
 
     deadline: float = 30.0
     streams: int = 4
+    enrolments: int = 4
     body_bytes: int = 65536
     upload_bytes: int = 64 * 2**20
     body_seconds: float = 30.0
@@ -61,6 +66,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.streams = asyncio.Semaphore(self.limits.streams)
+        self.enrolments = asyncio.Semaphore(self.limits.enrolments)
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
@@ -83,4 +89,7 @@ class Service:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(self.limits.refresh_seconds)
-            await asyncio.to_thread(self.shelf.refresh)
+            try:
+                await asyncio.to_thread(self.shelf.refresh)
+            except Exception:  # one look that failed must not be the last
+                log.exception("The folder of voices could not be looked at; it is tried again in %g s.", self.limits.refresh_seconds)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from sovits.serving.answers import Refused
+from sovits.serving.batcher import Busy
 from sovits.serving.callers import Caller, known_caller
 from sovits.serving.enrolment import Upload
 from sovits.serving.schemas import Enrolled, ErrorAnswer, Speaker, Speakers
@@ -17,6 +18,8 @@ from sovits.serving.service import Service
 from sovits.serving.shelf import EnrolmentDetails, ModelVoice, UnknownVoice, VoiceExists
 
 LONGEST_CONSENT = 2000
+ENROLMENT_SECONDS = 5
+"""That one takes, or less."""
 
 
 def speaker_routes(service: Service) -> APIRouter:
@@ -28,7 +31,7 @@ def speaker_routes(service: Service) -> APIRouter:
         """Every voice that can be asked for."""
         return Speakers(speakers=[Speaker(**asdict(one)) for one in service.shelf.described()])
 
-    @routes.post("", status_code=201, responses={status: {"model": ErrorAnswer} for status in (409, 413, 422)})
+    @routes.post("", status_code=201, responses={status: {"model": ErrorAnswer} for status in (409, 413, 422, 503)})
     async def enrol(
         caller: Annotated[Caller, Depends(known_caller)],
         speaker_id: Annotated[str, Form(min_length=1, max_length=200, description="A new name.")],
@@ -46,8 +49,11 @@ def speaker_routes(service: Service) -> APIRouter:
             service.shelf.add(speaker_id, made.embedding, EnrolmentDetails(made.seconds, made.clips, consent.strip(), caller.key))
             return Enrolled(id=speaker_id, seconds=made.seconds, clips=made.clips, notes=list(made.notes))
 
+        if service.enrolments.locked():
+            raise Busy(service.limits.enrolments, ENROLMENT_SECONDS)
         try:
-            return await run_in_threadpool(work)
+            async with service.enrolments:
+                return await run_in_threadpool(work)
         except VoiceExists as error:
             raise Refused(409, str(error), "exists") from error
 

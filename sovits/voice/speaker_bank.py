@@ -7,6 +7,7 @@ import os
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -141,8 +142,10 @@ def read_embedding(path: Path) -> Tensor:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as error:
         raise SovitsError(f"{path} is not an embedding that NumPy can read ({error}); make it again with `sovits train`.") from error
+    if not isinstance(values, np.ndarray):
+        raise SovitsError(f"{path} is an archive of arrays and not one embedding; make it again with `sovits train`.")
     if not np.issubdtype(values.dtype, np.floating):
         raise SovitsError(
             f"{path} holds {values.dtype} values instead of one row of floating-point numbers; make it again with `sovits train`."

@@ -31,7 +31,7 @@ def test_values_stand_over_their_numbers_in_order(comparison: Comparison) -> Non
     np.testing.assert_array_equal(line.get_xdata(), sorted(SIZES))
     # Mean of the speakers' means: clips 0 to 2 of one, 3 and 4 of the other.
     np.testing.assert_allclose(np.asarray(line.get_ydata(), dtype=float), np.array(sorted(SIZES)) / 1000 + 0.01 * (1 + 3.5) / 2)
-    assert picture.axes[0].get_title() == "voice (more is better)"
+    assert picture.axes[0].get_title() == "voice\n(more is better)"
 
 
 def test_without_a_number_settings_stand_one_below_the_other(comparison: Comparison) -> None:

@@ -11,7 +11,7 @@ from hydra.core.utils import setup_globals
 from omegaconf import OmegaConf
 
 from sovits.errors import SovitsError
-from sovits.reporting.run_config import RunConfig, chosen_keys, differing_keys, shown_value
+from sovits.reporting.run_config import RunConfig, chosen_keys, differing_keys, shown_value, value_of
 from tests.reporting.planted_runs import Planted
 
 
@@ -44,6 +44,17 @@ def test_a_group_is_told_by_its_choice_and_by_what_it_holds(tmp_path: Path) -> N
     two = config(tmp_path / "b")
     assert chosen_keys([one, two], []) == ["decoder"]
     assert set(differing_keys([one, two], [])) == {"model.decoder._target_", "model.decoder.rates"}
+
+
+def test_a_group_of_several_options_is_told_by_what_was_said(tmp_path: Path) -> None:
+    configs = []
+    for name, options in (("a", "[joint,short]"), ("b", "[joint,short,ablation/x]")):
+        folder = Planted(["training.steps=5", f"training.y={len(options)}"], evaluated=False).write(tmp_path / name)
+        said = folder / ".hydra" / "overrides.yaml"
+        said.write_text(f"- training.steps=5\n- experiment={options}\n- data.speakers=[a]\n")
+        configs.append(RunConfig.read(folder))
+    assert chosen_keys(configs, []) == ["experiment"]
+    assert [value_of(one, "experiment") for one in configs] == ["[joint,short]", "[joint,short,ablation/x]"]
 
 
 def test_who_judges_makes_no_setting(tmp_path: Path) -> None:

@@ -385,6 +385,32 @@ def test_enrolments_that_cannot_be(client: TestClient, tmp_path: Path, form: dic
     assert list((tmp_path / "bank").iterdir()) == []
 
 
+def test_enrolments_that_wait_are_bounded(client: TestClient, service: Service) -> None:
+    service.enrolments._value = 0
+    form = {"speaker_id": "bea", "consent": "yes"}
+    answer = client.post("/v1/speakers", data=form, files=[("clips", ("a.wav", b"no sound", "audio/wav"))])
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_look_at_the_folder_that_fails_is_not_the_last(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = service_of(checkpoint, tmp_path, f"bank={tmp_path / 'bank'}", "limits.refresh_seconds=0.02")
+    looks: list[int] = []
+
+    def refresh() -> bool:
+        looks.append(1)
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(service.shelf, "refresh", refresh)
+    with TestClient(create_app(service)):
+        until = time.monotonic() + 10
+        while len(looks) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert "could not be looked at" in caplog.text
+
+
 def test_a_voice_put_into_the_folder_is_heard_of(checkpoint: Path, tmp_path: Path) -> None:
     service = service_of(checkpoint, tmp_path, f"bank={tmp_path / 'bank'}", "limits.refresh_seconds=0.05")
     with TestClient(create_app(service)) as client:
