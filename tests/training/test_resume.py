@@ -64,6 +64,7 @@ def test_killed_again_and_again_a_step_after_each_checkpoint(options: dict[str, 
     assert_same(run, whole)
 
 
+@pytest.mark.slow
 def test_killed_between_validations_at_epoch_ends_and_while_saving(tiny_set: Path, tmp_path: Path) -> None:
     """Only validations save, and the fourth batch ends an epoch as well as preceding one."""
     whole, run = (TinyRun(tiny_set, tmp_path / name, steps=6, validate_every=2) for name in ("whole", "killed"))
