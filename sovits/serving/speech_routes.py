@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Annotated, Any, TypeVar
@@ -14,6 +13,7 @@ from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from sovits.audio.waveform import pcm16
 from sovits.serving.answers import Refused, encoded, refused, stream_head
@@ -120,29 +120,37 @@ async def _streamed(service: Service, asked: TtsRequest, trace: Trace) -> Respon
     except BaseException:
         service.streams.release()
         raise
-    rate = service.speaking.voice.sample_rate
-    body = _sent(service, pieces, rate, asked, trace)
-    return StreamingResponse(body, media_type=MEDIA_TYPES[asked.format], headers=_headers(trace, asked.seed))
+    return _Stream(service, pieces, asked, trace)
+
+
+class _Stream(StreamingResponse):
+    """Sends the pieces, and gives the stream's place back however it ends: also where the client left before the first byte."""
+
+    def __init__(self, service: Service, pieces: Iterator[np.ndarray], asked: TtsRequest, trace: Trace) -> None:
+        self.service, self.trace, self.samples = service, trace, 0
+        self.rate = service.speaking.voice.sample_rate
+        super().__init__(self._sent(pieces, asked.format), media_type=MEDIA_TYPES[asked.format], headers=_headers(trace, asked.seed))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.trace.status, self.trace.error = CLIENT_LEFT, "the client left"
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.service.streams.release()
+            self.trace.seconds = self.samples / self.rate
+            self.service.watch.tell(self.trace)
+
+    async def _sent(self, pieces: Iterator[np.ndarray], name: str) -> AsyncIterator[bytes]:
+        yield stream_head(self.rate, name)
+        async for piece in iterate_in_threadpool(pieces):
+            self.samples += len(piece)
+            yield pcm16(piece).tobytes()
+        self.trace.status, self.trace.error = 200, None
 
 
 def _begun(pieces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """With the first piece made: what is wrong with a request is found before its answer begins."""
     return itertools.chain([next(pieces)], pieces)
-
-
-async def _sent(service: Service, pieces: Iterator[np.ndarray], rate: int, asked: TtsRequest, trace: Trace) -> AsyncIterator[bytes]:
-    samples = 0
-    trace.status, trace.error = CLIENT_LEFT, "the client left"
-    try:
-        yield stream_head(rate, asked.format)
-        async for piece in iterate_in_threadpool(pieces):
-            samples += len(piece)
-            yield pcm16(piece).tobytes()
-        trace.status, trace.error = 200, None
-    finally:
-        service.streams.release()
-        trace.seconds = samples / rate
-        service.watch.tell(trace)
 
 
 def _headers(trace: Trace, seed: int) -> dict[str, str]:
@@ -159,10 +167,9 @@ async def _unless_gone(request: HttpRequest, work: Awaitable[Result]) -> Result:
             raise Refused(CLIENT_LEFT, "The client left.")
         return task.result()
     finally:
-        for one in (task, leaving):
-            one.cancel()
-            with contextlib.suppress(BaseException):
-                await one
+        task.cancel()
+        leaving.cancel()
+        await asyncio.gather(task, leaving, return_exceptions=True)
 
 
 async def _left(request: HttpRequest) -> None:

@@ -68,6 +68,10 @@ def build_service(config: DictConfig) -> Service:
         raise SovitsError("checkpoint is not given; for example: sovits serve checkpoint=outputs/train/.../checkpoints/last.ckpt")
     keys = None if config.api_keys is None else ApiKeys.load(config.api_keys)
     require_keys(config.host, keys)
+    if keys is None and config.requests_per_minute is not None:
+        raise SovitsError(
+            f"requests_per_minute={config.requests_per_minute} counts those of each key, and there is none; add api_keys=FILE."
+        )
     voice = Voice.load(config.checkpoint, device=config.device)
     # The dictionaries load now, and not while somebody waits; a front end that cannot read one of the languages says so when asked to.
     with contextlib.suppress(SovitsError):

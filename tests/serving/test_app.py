@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import re
@@ -22,6 +23,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from sovits.data.espeak import open_espeak
+from sovits.errors import SovitsError
 from sovits.serving.app import create_app
 from sovits.serving.service import Service
 from sovits.verbs.serve import build_service
@@ -323,6 +325,35 @@ def test_the_description_is_whole(client: TestClient) -> None:
     assert {"audio/wav", "audio/ogg", "application/json"} <= set(answers["200"]["content"])
     assert answers["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorAnswer")
     assert described["components"]["securitySchemes"]
+
+
+def test_a_stream_whose_client_left_at_once_gives_its_place_back(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, "limits.streams=1")
+    app = create_app(service)
+    body = json.dumps({"text": "hello", "speaker_id": "ana", "stream": True}).encode()
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/tts", "headers": headers, "query_string": b"", "app": app}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_: Any) -> None:
+        raise OSError("the connection is gone")
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            for _ in range(3):
+                with contextlib.suppress(Exception):
+                    await app(scope | {"asgi": {"spec_version": "2.4"}}, receive, send)
+                assert not service.streams.locked()
+
+    asyncio.run(scene())
+    assert [row["status"] for row in logged(tmp_path)] == [499, 499, 499]
+
+
+def test_a_limit_for_keys_that_are_not_there_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(SovitsError, match="requests_per_minute=3 counts those of each key"):
+        service_of(checkpoint, tmp_path, "requests_per_minute=3")
 
 
 def test_the_docs_need_no_network(client: TestClient) -> None:
