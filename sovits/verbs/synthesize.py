@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
@@ -49,27 +48,26 @@ def synthesize(config: DictConfig) -> Path:
     # Refuses the last line before the first is spoken, and loads the dictionaries before the clock starts.
     lines = [voice.sentences(Request(text, speaker, **delivery)) for text in texts]
     check = SelfCheck(EnglishRecognizer()) if config.self_check else None
-    began = time.perf_counter()
-    spoken = _spoken(voice, lines, check)
-    took = time.perf_counter() - began
-    passages = {output: Passage(tuple(itertools.chain(*spoken)), config.pause)}
+    paths, passages = [output], [list(itertools.chain(*lines))]
     if one_each:
-        digits = max(4, len(str(len(spoken))))
-        passages = {output / f"{n:0{digits}}{suffix}": Passage(tuple(line), config.pause) for n, line in enumerate(spoken, start=1)}
-    for path, passage in passages.items():
+        digits = max(4, len(str(len(lines))))
+        paths, passages = [output / f"{number:0{digits}}{suffix}" for number in range(1, len(lines) + 1)], lines
+    requests = [request for passage in passages for request in passage]
+    said = (_said(voice, request, check) for request in track(requests, "Speaking", disable=len(requests) == 1))
+    took = seconds = 0.0
+    for path, sentences in zip(paths, passages, strict=True):
+        began = time.perf_counter()
+        passage = Passage(tuple(itertools.islice(said, len(sentences))), config.pause)
+        took += time.perf_counter() - began
+        seconds += sum(speech.seconds for speech in passage.sentences)
+        # Each as soon as it is spoken: who stops a long list keeps what was said.
         write_waveform(path, passage.samples, voice.sample_rate)
         for name in formats:
             write_timestamps(path.with_suffix(f".{name}"), passage)
-    seconds = sum(speech.seconds for line in spoken for speech in line)
+    # The bar ends when it is asked for more.
+    next(said, None)
     log.info("%s: %.2f s of speech in %.2f s (real-time factor %.2f, %s)", output, seconds, took, took / seconds, voice.device)
     return output
-
-
-def _spoken(voice: Voice, lines: Sequence[Sequence[Request]], check: SelfCheck | None) -> list[list[Speech]]:
-    """Every sentence of every line, in order."""
-    requests = [request for line in lines for request in line]
-    spoken = iter([_said(voice, request, check) for request in track(requests, "Speaking", disable=len(requests) == 1)])
-    return [list(itertools.islice(spoken, len(line))) for line in lines]
 
 
 def _said(voice: Voice, request: Request, check: SelfCheck | None) -> Speech:

@@ -93,6 +93,21 @@ def test_a_file_for_each_line(say, checkpoint, tmp_path):
     assert [word["text"] for word in json.loads((folder / "0001.json").read_text())["words"]] == ["hello", "You", "there"]
 
 
+def test_what_was_said_before_a_stop_is_kept(say, tmp_path, monkeypatch):
+    (tmp_path / "lines.txt").write_text("hello\ngood morning\nstop here\n")
+    speak = Voice.speak_all
+
+    def until(voice, requests):
+        if requests[0].text == "stop here":
+            raise KeyboardInterrupt
+        return speak(voice, requests)
+
+    monkeypatch.setattr(Voice, "speak_all", until)
+    with pytest.raises(KeyboardInterrupt):
+        say("speaker=ana", f"text_file={tmp_path / 'lines.txt'}", f"output={tmp_path / 'said'}")
+    assert sorted(path.name for path in (tmp_path / "said").iterdir()) == ["0001.wav", "0002.wav"]
+
+
 def test_a_self_check_tells_what_it_found(say, caplog):
     with caplog.at_level(logging.INFO, logger="sovits"):
         # An untrained model says no word of it.
