@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MOST_CHARACTERS = 150
 """Of a text; characters as Unicode counts them."""
-LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**63 - 2
+"""The next one is for a second try."""
 
 Format = Literal["wav", "flac", "mp3", "opus", "pcm"]
 MEDIA_TYPES: dict[str, str] = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg", "pcm": "audio/pcm"}

@@ -10,6 +10,7 @@ from sovits.errors import SovitsError
 
 SPEEDS = (0.25, 4.0)
 MOST_NOISE = 2.0
+LARGEST_SEED = 2**63
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,5 @@ class Request:
                 raise SovitsError(f"{name}={scale} is outside 0-{MOST_NOISE:g}; {usual} is usual.")
         if not isinstance(self.seed, int):
             raise SovitsError(f"seed={self.seed} is not a whole number; give one such as 0.")
+        if not abs(self.seed) < LARGEST_SEED:
+            raise SovitsError(f"seed={self.seed} has more than 63 bits; give a smaller one such as 0.")

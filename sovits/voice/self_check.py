@@ -51,13 +51,14 @@ class Verdict:
     heard: bool
     """Whether its words were listened to: only English ones can be; durations are looked at in every language."""
     confidence: float
-    """0.5 to 1: that all faults are ones, or, where there are none, that there are none (of what was looked at)."""
+    """0.5 to 1: that all faults are ones, or, where there are none, that there are none; 1 where only durations, which are known, were
+    looked at."""
     seed: int
     """Of the speech it is about."""
 
     def __str__(self) -> str:
         if not self.faults:
-            return f"nothing wrong found (confidence {self.confidence:.2f})"
+            return f"nothing wrong found (confidence {self.confidence:.2f})" if self.heard else "no phone lasts too long"
         more = f"; and {len(self.faults) - MOST_TOLD} more" if len(self.faults) > MOST_TOLD else ""
         return "; ".join(map(str, self.faults[:MOST_TOLD])) + more
 
@@ -123,7 +124,7 @@ def _of_durations(speech: Speech, speed: float) -> Iterator[Fault]:
 
 
 def _sure(excess: float) -> float:
-    """0.5 at the limit, 0.82 at twice of it."""
+    """0.5 at the limit, 0.82 at twice of it: a rule for sorting faults, which nobody measured."""
     return 1 - 0.5 * math.exp(1 - excess)
 
 

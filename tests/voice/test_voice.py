@@ -140,6 +140,7 @@ def test_speed_changes_the_length(voice):
         ({"speed": 0.0}, r"speed=0\.0 is outside 0\.25-4"),
         ({"speed": float("nan")}, "speed=nan"),
         ({"seed": "abc"}, r"seed=abc is not a whole number"),
+        ({"seed": 2**63}, "has more than 63 bits"),
         ({"noise_scale": -1.0}, r"noise_scale=-1\.0 is outside 0-2"),
         ({"speaker": torch.ones(7)}, rf"shape \[7\] does not fit the model, which wants \[{EMBEDDING}\]"),
     ],
