@@ -35,6 +35,10 @@ BASE = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_
 ASK_EVERY = 1.0
 """Seconds between two looks at the jobs."""
 ASK_SCHEDULER_EVERY = 20.0
+NODE_DIED = ("NODE_FAIL", "BOOT_FAIL")
+"""Slurm's words for a job that it sends again by itself, a little later."""
+SENT_AGAIN_WITHIN = 90.0
+"""Seconds after which a job whose node died counts as lost (a cluster may be told not to requeue)."""
 LEAVE_WITHIN = 60.0
 """Seconds that a run has to save itself."""
 
@@ -171,6 +175,10 @@ class SlurmSubmission(SweepLauncher):
     _EXECUTOR = "slurm"
     _asked_at = 0.0
 
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._died_at: dict[int, float] = {}
+
     def _send(self, jobs: deque[tuple[int, list[str]]], sent: Sequence[Sent]) -> list[Sent]:
         if not jobs:
             return []
@@ -195,7 +203,19 @@ class SlurmSubmission(SweepLauncher):
         if time.monotonic() - self._asked_at > ASK_SCHEDULER_EVERY:
             one.job.watcher.update()
             self._asked_at = time.monotonic()
-        return super()._done(one)
+        if not super()._done(one):
+            self._died_at.pop(one.number, None)
+            return False
+        return not self._may_come_back(one)
+
+    def _may_come_back(self, one: Sent) -> bool:
+        """Whether its node died so recently that Slurm may be about to send it again."""
+        first = one.job.task(0)
+        if first.state not in NODE_DIED or first.paths.result_pickle.is_file():
+            return False
+        # submitit never asks again about what it takes to have ended.
+        one.job.watcher.clear()
+        return time.monotonic() - self._died_at.setdefault(one.number, time.monotonic()) < SENT_AGAIN_WITHIN
 
     def _leave(self, sent: Sequence[Sent]) -> None:
         if sent:

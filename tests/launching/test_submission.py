@@ -139,3 +139,76 @@ def test_what_slurm_refuses_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch
     made.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
     with pytest.raises(SovitsError, match="could not be sent .*invalid partition specified: nosuch"):
         made.launch([["seed=0"]], 0)
+
+
+class Scheduler:
+    """Says of its one job what it is told to, a word at each question."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = list(words)
+        self.forgotten = 0
+
+    def update(self) -> None:
+        """Asked."""
+        if len(self.words) > 1:
+            self.words.pop(0)
+
+    def clear(self) -> None:
+        """Asked to ask again of what had ended."""
+        self.forgotten += 1
+
+
+class Requeued(Job):
+    """One whose node dies; it has a result only when the scheduler says that it completed."""
+
+    def __init__(self, folder: Path, scheduler: Scheduler) -> None:
+        super().__init__(folder, 0)
+        self.watcher = scheduler
+        self.paths = type("Paths", (), {"stderr": folder / "log", "folder": folder / "jobs", "result_pickle": folder / "none.pkl"})()
+
+    @property
+    def state(self) -> str:  # type: ignore[override]
+        return self.watcher.words[0]
+
+    def done(self) -> bool:
+        return self.state not in ("PENDING", "RUNNING")
+
+    def result(self) -> JobReturn:
+        if self.state != "COMPLETED":
+            raise UncompletedJobError("no result")
+        return JobReturn(status=JobStatus.COMPLETED)
+
+
+def sent_to_slurm(job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> SlurmSubmission:
+    class Sending:
+        def map_array(self, *_: Any) -> list[Job]:
+            return [job]
+
+    monkeypatch.setattr(submission, "ASK_EVERY", 0.0)
+    monkeypatch.setattr(submission, "ASK_SCHEDULER_EVERY", 0.0)
+    monkeypatch.setattr(SlurmSubmission, "_executor", lambda _: Sending())
+    monkeypatch.setattr(SlurmSubmission, "_folder_of", lambda _, one: folder / str(one.number))
+    made = SlurmSubmission(submitit_folder=str(folder))
+    made.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}})
+    return made
+
+
+def test_a_job_whose_node_died_is_waited_for_until_slurm_sends_it_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    scheduler = Scheduler(
+        "RUNNING", "RUNNING", "NODE_FAIL", "NODE_FAIL", "PENDING", "RUNNING", "NODE_FAIL", "PENDING", "COMPLETED", "COMPLETED"
+    )
+    made = sent_to_slurm(Requeued(tmp_path, scheduler), tmp_path, monkeypatch)
+    (returned,) = made.launch([["seed=0"]], 0)
+    assert returned.status == JobStatus.COMPLETED
+    assert scheduler.forgotten == 3
+    assert made._died_at == {}, "the next death has its own time"
+    assert not (tmp_path / "0").exists()
+
+
+def test_a_job_that_slurm_does_not_send_again_is_lost_after_a_while(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(submission, "SENT_AGAIN_WITHIN", 0.05)
+    scheduler = Scheduler("RUNNING", "NODE_FAIL")
+    (returned,) = sent_to_slurm(Requeued(tmp_path, scheduler), tmp_path, monkeypatch).launch([["seed=0"]], 0)
+    assert returned.status == JobStatus.FAILED
+    assert scheduler.forgotten > 1
+    assert "Slurm says NODE_FAIL" in RunRecord.load(tmp_path / "0").reason
