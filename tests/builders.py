@@ -24,7 +24,8 @@ from sovits.modules import (
     TextEncoder,
     TrainedSpeakerEncoder,
 )
-from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.batch import TextBatch
+from sovits.text.encoding import EncodedText
 from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
 from sovits.training.optimisation import WarmUpCosine
 

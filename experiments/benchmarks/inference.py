@@ -47,12 +47,13 @@ def parts_of(model: str, words: int, device: torch.device) -> tuple[float, dict[
     with torch.inference_mode():
         samples = speak()
         encoding = synthesizer.read(text)
+    noise = torch.randn(1, synthesizer.duration_predictor.noise_channels, text.phones.shape[1], device=device)
     latent = torch.randn(1, synthesizer.flow.channels, samples // hop, device=device)
     mask = torch.ones(1, 1, samples // hop, device=device)
     return samples / rate, {
         "whole": speak,
         "text and semantics": lambda: synthesizer.read(text),
-        "duration predictor": lambda: predict(encoding.hidden, encoding.mask, voice),
+        "duration predictor": lambda: predict(encoding.hidden, encoding.mask, voice, noise),
         "flow": lambda: synthesizer.flow.inverse(latent, mask, voice),
         "decoder": lambda: synthesizer.decoder(latent, mask, voice),
     }

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sovits.cli import config_directory
 from sovits.data.batch import Batch
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 from sovits.training.lightning_module import VoiceTraining
 from sovits.verbs.train import build_training
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 
 @dataclass

@@ -17,7 +17,7 @@ from sovits.data.clips import Clip
 from sovits.data.sampler import Draw
 from sovits.data.tempo import stretch
 from sovits.data.waveform_store import WaveformStore
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 FULL_SCALE = 32768
 """What 1.0 is in 16-bit samples."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sovits.modules.layers.noise import Generators
 from sovits.modules.layers.normalization import ChannelNorm, same_padding
 
 
@@ -26,6 +25,9 @@ class DurationPredictor(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Conv1d(filter_channels, 1, 1)
 
+    noise_channels = 0
+    """Of the noise that ``predict`` takes."""
+
     @property
     def speaker_channels(self) -> int:
         """Size of the speaker embedding."""
@@ -46,15 +48,8 @@ class DurationPredictor(nn.Module):
         aligned = durations.float().clamp_min(1e-6).log()
         return ((self._log_frames(hidden, mask, speaker_embedding) - aligned) ** 2 * mask.squeeze(1)).sum(1)
 
-    def predict(
-        self,
-        hidden: Tensor,
-        mask: Tensor,
-        speaker_embedding: Tensor,
-        noise_scale: float | Tensor = 0.0,
-        generators: Generators = None,
-    ) -> Tensor:
-        """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise_scale`` and ``generators`` have no say."""
+    def predict(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Log frames [B, T_text], zero outside the mask; always the same ones, so ``noise`` has no say."""
         return self._log_frames(hidden, mask, speaker_embedding)
 
     @staticmethod

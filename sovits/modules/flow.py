@@ -44,6 +44,11 @@ class Flow(nn.Module):
         self.speaker_channels = speaker_channels
         self.steps = nn.ModuleList(CouplingStep(channels, hidden_channels, kernel_size, n_layers, speaker_channels) for _ in range(n_steps))
 
+    @property
+    def context_frames(self) -> int:
+        """Frames on each side that a frame of the output depends on."""
+        return sum(step.wavenet.context for step in self.steps)  # type: ignore[misc, union-attr]
+
     def forward(self, latent: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
         """Posterior latents [B, C, T_frames] -> latents as the text's prior sees them."""
         for step in self.steps:

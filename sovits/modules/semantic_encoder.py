@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from sovits.errors import SovitsError
 from sovits.modules.layers.state_cache import StateCache
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 ATTENTION_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj", "o_proj", "c_attn")
 """What the projections around attention are called in GPT-Neo, Llama and GPT-2."""

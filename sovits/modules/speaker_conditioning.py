@@ -61,4 +61,6 @@ def readable_clips(references: Tensor | None, shortest: int) -> Tensor:
     if references is None or references.dim() != 2 or not references.shape[1]:
         given = "none" if references is None else list(references.shape)
         raise SovitsError(f"This model reads a voice from reference waveforms [B, T_samples], but got {given}; give each speaker a clip.")
+    if references.shape[1] >= shortest:
+        return references
     return references.repeat(1, -(-shortest // references.shape[1]))

@@ -68,8 +68,9 @@ class EcapaSpeakerEncoder(nn.Module):
         return F.normalize(self._embed(mels), dim=-1)
 
     def _embed(self, mels: Tensor) -> Tensor:
-        repeats = -(-MIN_FRAMES // mels.shape[-1])
-        log_mels = log_compress(mels.repeat(1, 1, repeats))
+        if mels.shape[-1] < MIN_FRAMES:
+            mels = mels.repeat(1, 1, -(-MIN_FRAMES // mels.shape[-1]))
+        log_mels = log_compress(mels)
         centred = log_mels - log_mels.mean(-1, keepdim=True)
         return self.network(centred.transpose(1, 2)).squeeze(1).float()
 

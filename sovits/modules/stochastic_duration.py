@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sovits.errors import SovitsError
-from sovits.modules.layers.noise import Generators, for_each_text, standard_normal
 from sovits.modules.layers.separable import SeparableStack
 from sovits.modules.layers.spline import rational_quadratic_spline
 
@@ -115,6 +114,9 @@ class StochasticDurationPredictor(nn.Module):
         self.flow = PairFlow(filter_channels, kernel_size, n_flows, n_bins, tail_bound)
         self.posterior_flow = PairFlow(filter_channels, kernel_size, n_flows, n_bins, tail_bound)
 
+    noise_channels = 2
+    """Of the noise that ``predict`` takes."""
+
     @property
     def speaker_channels(self) -> int:
         """Size ``E`` of the speaker embedding."""
@@ -147,14 +149,7 @@ class StochasticDurationPredictor(nn.Module):
         log_likelihood = _log_normal(mapped) + log_stretch - log_remainder
         return ((log_posterior - log_likelihood) * mask.squeeze(1)).sum(1)
 
-    def predict(
-        self,
-        hidden: Tensor,
-        mask: Tensor,
-        speaker_embedding: Tensor,
-        noise_scale: float | Tensor = 0.8,
-        generators: Generators = None,
-    ) -> Tensor:
+    def predict(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise: Tensor) -> Tensor:
         """Draws durations; the whole number of frames that was modelled is the draw rounded *up* (:meth:`whole`).
 
         The posterior flow and the duration encoder serve training alone, as does the first coupling of the flow.
@@ -163,23 +158,17 @@ class StochasticDurationPredictor(nn.Module):
             hidden: [B, C, T_text].
             mask: [B, 1, T_text].
             speaker_embedding: [B, E].
-            noise_scale: standard deviation of the noise, of all texts or of each [B]; 0 gives one fixed rhythm, 1 the learned distribution.
-            generators: source of all noise, on the device of ``hidden``.
+            noise: [B, 2, T_text]; zeros give one fixed rhythm, standard normal noise the learned distribution.
 
         Returns:
             [B, T_text] natural logarithm of frames, zero outside the mask, in float32.
         """
-        noise = standard_normal(2, mask, generators)
-        return self.from_noise(hidden, mask, speaker_embedding, noise * for_each_text(noise_scale))
+        return self.flow.first_of_inverse(noise, mask, self._text(hidden, mask, speaker_embedding)) * mask.squeeze(1)
 
     @staticmethod
     def whole(frames: Tensor) -> Tensor:
         """Whole frames from drawn ones: training takes a fraction of a frame off each duration, so all of it is given back."""
         return frames.ceil()
-
-    def from_noise(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, noise: Tensor) -> Tensor:
-        """:meth:`predict` for given, already scaled ``noise`` [B, 2, T_text]."""
-        return self.flow.first_of_inverse(noise, mask, self._text(hidden, mask, speaker_embedding)) * mask.squeeze(1)
 
     def _text(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
         condition = self.text_input(hidden) + self.speaker(speaker_embedding).unsqueeze(-1)

@@ -20,7 +20,7 @@ from sovits.modules.semantic_encoder import SemanticEncoder
 from sovits.modules.speaker_conditioning import SpeakerConditioning
 from sovits.modules.stochastic_duration import StochasticDurationPredictor
 from sovits.modules.text_encoder import TextEncoder, TextEncoding
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 MAX_FRAMES_PER_PHONE = 100.0
 """A ceiling on predicted durations (2.3 s at the default hop), so that an untrained predictor cannot fill the memory."""
@@ -49,6 +49,18 @@ class SynthesizerOutput:
     """[B, 1, T_text]."""
     frame_mask: Tensor
     """[B, 1, T_frames]."""
+
+
+@dataclass
+class Prior:
+    """What the text says about the latents of each phone, and how long it lasts."""
+
+    mean: Tensor
+    """[B, C, T_text]."""
+    log_std: Tensor
+    """[B, C, T_text]."""
+    durations: Tensor
+    """[B, T_text] whole frames of every phone, as numbers of float32."""
 
 
 @dataclass
@@ -195,18 +207,29 @@ class Synthesizer(nn.Module):
             length_scale: above 1 speaks slower.
             generators: source of the noise; one for each text, so that a seed belongs to one request.
         """
-        encoding = self.read(text)
-        log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise_scale, generators)
-        frames = log_durations.unsqueeze(1).exp() * for_each_text(length_scale)
-        frames = self.duration_predictor.whole(frames.clamp(1.0, MAX_FRAMES_PER_PHONE)) * encoding.mask
-        durations = frames.squeeze(1).long()
+        text_mask = length_mask(text.lengths, text.phones.shape[1])
+        duration_noise = standard_normal(self.duration_predictor.noise_channels, text_mask, generators)
+        prior = self.prior(text, speaker_embedding, duration_noise * for_each_text(duration_noise_scale), for_each_text(length_scale))
+        durations = prior.durations.long()
         frame_lengths = durations.sum(1)
-        alignment = durations_to_path(frames.squeeze(1), int(frame_lengths.max()))
+        alignment = durations_to_path(prior.durations, int(frame_lengths.max()))
         mask = length_mask(frame_lengths, alignment.shape[-1])
-        mean, log_std = encoding.mean.float() @ alignment, encoding.log_std.float() @ alignment
-        noise = standard_normal(mean.shape[1], mask, generators) * for_each_text(noise_scale)
-        latent = self.flow.inverse((mean + noise * log_std.exp()) * mask, mask, speaker_embedding)
-        return DrawnLatents(latent, mask, frame_lengths, durations)
+        noise = standard_normal(prior.mean.shape[1], mask, generators) * for_each_text(noise_scale)
+        drawn = prior.mean @ alignment + noise * (prior.log_std @ alignment).exp()
+        return DrawnLatents(self.flow.inverse(drawn * mask, mask, speaker_embedding), mask, frame_lengths, durations)
+
+    def prior(self, text: TextBatch, speaker_embedding: Tensor, duration_noise: Tensor, length_scale: float | Tensor) -> Prior:
+        """What the texts say in the voices [B, E] before anything of the latents is drawn.
+
+        Args:
+            duration_noise: [B, noise_channels of the duration predictor, T_text].
+            length_scale: above 1 speaks slower; one for all texts or [B, 1, 1].
+        """
+        encoding = self.read(text)
+        log_durations = self.duration_predictor.predict(encoding.hidden, encoding.mask, speaker_embedding, duration_noise)
+        frames = (log_durations.unsqueeze(1).exp() * length_scale).clamp(1.0, MAX_FRAMES_PER_PHONE)
+        durations = self.duration_predictor.whole(frames) * encoding.mask
+        return Prior(encoding.mean.float(), encoding.log_std.float(), durations.squeeze(1))
 
     @torch.no_grad()
     def synthesize(

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from sovits.errors import SovitsError
 from sovits.modules.layers.attention import TransformerLayer
 from sovits.modules.layers.masking import length_mask
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 
 @dataclass
@@ -109,8 +110,10 @@ class TextEncoder(nn.Module):
                 f"model.text_encoder.semantic_channels={self.semantic_channels}, but semantic vectors are "
                 f"{'missing' if semantic is None else 'given'}; set both or neither (semantic=none)."
             )
-        # On a GPU reading the maximum would stall the queue, and its own index check speaks up.
-        if text.phones.device.type == "cpu" and text.phones.numel() and int(text.phones.max()) >= self.phones.num_embeddings:
+        # On a GPU reading the maximum would stall the queue, and its own index check speaks up; an exported graph has its own too.
+        if torch.compiler.is_exporting() or text.phones.device.type != "cpu":
+            return
+        if text.phones.numel() and int(text.phones.max()) >= self.phones.num_embeddings:
             raise SovitsError(
                 f"Token id {int(text.phones.max())} is outside the vocabulary of {self.phones.num_embeddings}; "
                 "raise n_vocab (text.vocabulary in the config) to the size of the tokenizer's table."

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from sovits.audio.waveform import READABLE, resample
 from sovits.audio.waveform_file import WaveformFile
@@ -88,7 +87,7 @@ class _Recording:
 class Enrolment:
     """A new voice."""
 
-    embedding: Tensor
+    embedding: np.ndarray
     """[E]."""
     seconds: float
     """Of speech that it was made from."""
@@ -144,7 +143,7 @@ class Enroller:
             raise SovitsError(" ".join([told, *notes]))
         return Enrolment(blend(embeddings, seconds), round(sum(seconds), 2), len(embeddings), tuple(notes))
 
-    def _embedded(self, recording: _Recording) -> tuple[Tensor, float]:
+    def _embedded(self, recording: _Recording) -> tuple[np.ndarray, float]:
         """The voice [E] in one clip and its seconds of speech."""
         samples, rate = recording.samples, recording.rate
         stretches = self.detector(resample(samples, rate, VAD_RATE))

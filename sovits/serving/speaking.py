@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachetools import LRUCache
-from torch import Tensor
 
 from sovits.errors import SovitsError
 from sovits.voice import Request, Speech, Voice
@@ -82,6 +81,6 @@ class Speaking:
 
 def _key(request: Request) -> tuple[object, ...]:
     """All that the samples depend on: the voice by its numbers, for a name may be given to another."""
-    speaker = request.speaker.numpy().tobytes() if isinstance(request.speaker, Tensor) else request.speaker
+    speaker = request.speaker if isinstance(request.speaker, str) else request.speaker.tobytes()
     delivery = (request.language, request.seed, request.noise_scale, request.duration_noise_scale, request.speed)
     return (request.text, speaker, *delivery)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.encoding import EncodedText
 from sovits.text.front_end import TextFrontEnd
 from sovits.text.normalization import normalize
 from sovits.text.phonemes.english import EnglishLetters, EnglishPhonemizer
@@ -16,7 +16,6 @@ __all__ = [
     "EnglishPhonemizer",
     "MandarinPhonemizer",
     "SemanticTokenizer",
-    "TextBatch",
     "TextFrontEnd",
     "TokenFrontEnd",
     "normalize",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
+import numpy as np
 
 from sovits.audio.waveform import read_waveform
 from sovits.data.manifest import SPLITS, Manifest, Utterance
@@ -94,7 +94,7 @@ class ForgettingCheck:
             references += [utterance for utterance in own if utterance.split == "train"][: self.references_per_speaker]
         return HeldOut(root, tuple(sentences), tuple(references))
 
-    def compare(self, before: Voice, after: Voice, sets: Sequence[HeldOut], new: str, start: Tensor | None) -> list[Change]:
+    def compare(self, before: Voice, after: Voice, sets: Sequence[HeldOut], new: str, start: np.ndarray | None) -> list[Change]:
         """The changes of every speaker who has a sentence, the new one last.
 
         Args:

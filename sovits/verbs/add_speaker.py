@@ -25,7 +25,8 @@ from sovits.training.forgetting import Change, ForgettingCheck, HeldOut, with_me
 from sovits.training.lightning_module import VoiceTraining
 from sovits.training.rehearsal import RehearsingData
 from sovits.verbs.adopting import adopt
-from sovits.voice import Checkpoint, Voice
+from sovits.voice import Voice
+from sovits.voice.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Addition:
             return None
         before, after = (Voice.load(path, device=_device(self.config)) for path in (self.base.path, checkpoint))
         new = self.check.held_out(data.root, [self.name], after.sample_rate)
-        changes = self.check.compare(before, after, [*self.old, new], self.name, self.start)
+        changes = self.check.compare(before, after, [*self.old, new], self.name, None if self.start is None else self.start.cpu().numpy())
         figures = [figure for judge in self.check.panel.judges.values() for figure in judge.figures]
         path = write_changes(changes, figures, Path(self.config.paths.run) / "forgetting.csv")
         shown = [judge.figures[0] for judge in self.check.panel.judges.values()]

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sovits.errors import SovitsError
-from sovits.voice import Checkpoint
+from sovits.voice.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,9 @@ from sovits.reporting.listening_page import CONFUSION, ClipSounds, write_page
 from sovits.reporting.pictures import MelScale, mel_figure, save_figure
 from sovits.reporting.scores import ClipScores, Scores, table, write_tables
 from sovits.reporting.voice_space import confusion_figure
-from sovits.voice import Checkpoint, Voice
+from sovits.voice import Voice
+from sovits.voice.checkpoint import Checkpoint
+from sovits.voice.torch_engine import TorchEngine
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,12 @@ class Evaluation:
     def __init__(
         self, voice: Voice, panel: Panel, root: Path, output: Path, every: tuple[Utterance, ...], references_per_speaker: int, seed: int
     ) -> None:
+        if not isinstance(voice.engine, TorchEngine):
+            raise SovitsError(
+                f"What speaks on {voice.engine.device} has no posterior encoder to reconstruct recordings with; evaluate the checkpoint it "
+                "was exported from."
+            )
+        self.engine = voice.engine
         self.voice, self.panel, self.root, self.output, self.seed = voice, panel, root, output, seed
         self.training = [utterance for utterance in every if utterance.split == "train"]
         self.references_per_speaker = references_per_speaker
@@ -141,7 +149,7 @@ class Evaluation:
         self.panel.compute()
         return Scores(clips, self.panel.figures, self.panel.names, self.panel.confusion)
 
-    def _voices(self, utterances: list[Utterance]) -> dict[str, Tensor]:
+    def _voices(self, utterances: list[Utterance]) -> dict[str, np.ndarray]:
         """The model's own voice of each speaker, or one from a single clip for a speaker it was not trained on."""
         voices = {}
         for speaker in dict.fromkeys(utterance.speaker for utterance in utterances):
@@ -151,7 +159,7 @@ class Evaluation:
                 self.left_out[speaker] = str(error)
         return voices
 
-    def _zero_shot(self, speaker: str) -> Tensor:
+    def _zero_shot(self, speaker: str) -> np.ndarray:
         own = [utterance for utterance in self.training if utterance.speaker == speaker]
         if not own:
             raise SovitsError(f"The model does not know {speaker}, and {self.root} has no train clip of {speaker} to take the voice from.")
@@ -168,7 +176,7 @@ class Evaluation:
             except SovitsError as error:
                 self.left_out[utterance.id] = str(error)
 
-    def _score(self, utterance: Utterance, voice: Tensor) -> ClipScores:
+    def _score(self, utterance: Utterance, voice: np.ndarray) -> ClipScores:
         rate = self.voice.sample_rate
         recording = self._read(utterance)
         reconstruction = self.voice.reconstruct(recording, voice)
@@ -202,7 +210,7 @@ class Evaluation:
             headings = {"recording": "recording", "reconstruction": "reconstruction", "synthesis": "from text"}
             figure = mel_figure(
                 {headings[kind]: self._log_mel(samples) for kind, samples in sounds.items()},
-                MelScale.of(self.voice.mel_spectrogram),
+                MelScale.of(self.engine.mel_spectrogram),
                 f"{utterance.speaker}: {utterance.text}",
             )
             self.pictures[utterance.speaker] = f"pictures/{speaker}.png"
@@ -213,8 +221,8 @@ class Evaluation:
 
     def _log_mel(self, samples: np.ndarray) -> Tensor:
         """[T_samples] -> [n_mels, T_frames]."""
-        waveform = torch.from_numpy(samples).to(self.voice.device).unsqueeze(0)
-        return log_compress(self.voice.mel_spectrogram(waveform))[0].cpu()
+        waveform = torch.from_numpy(samples).to(self.engine.device).unsqueeze(0)
+        return log_compress(self.engine.mel_spectrogram(waveform))[0].cpu()
 
 
 def _tell(scores: Scores, left_out: dict[str, str], page: Path) -> None:

@@ -7,9 +7,9 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig, ListConfig
 from rich.progress import track
-from torch import Tensor
 
 from sovits.audio.waveform import require_writable, write_waveform
 from sovits.errors import SovitsError
@@ -66,7 +66,7 @@ def synthesize(config: DictConfig) -> Path:
             write_timestamps(path.with_suffix(f".{name}"), passage)
     # The bar ends when it is asked for more.
     next(said, None)
-    log.info("%s: %.2f s of speech in %.2f s (real-time factor %.2f, %s)", output, seconds, took, took / seconds, voice.device)
+    log.info("%s: %.2f s of speech in %.2f s (real-time factor %.2f, %s)", output, seconds, took, took / seconds, voice.engine.device)
     return output
 
 
@@ -99,7 +99,7 @@ def _texts(sentence: str | None, text_file: str | None) -> list[str]:
     return texts
 
 
-def _speaker(voice: Voice, config: DictConfig) -> str | Tensor:
+def _speaker(voice: Voice, config: DictConfig) -> str | np.ndarray:
     """A name, or an embedding [E]: of a clip, of several clips, of several speakers."""
     speakers, references = _names(config.speaker), _names(config.reference)
     if speakers and references:

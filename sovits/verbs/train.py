@@ -178,7 +178,7 @@ def _check_accelerator(accelerator: str) -> None:
 
 def _keep(training: VoiceTraining, run: Path) -> None:
     """The voices and the curves, beside the checkpoint."""
-    SpeakerBank.from_embeddings(training.speaker_bank).save(run / "speakers")
+    SpeakerBank.from_embeddings({name: voice.cpu().numpy() for name, voice in training.speaker_bank.items()}).save(run / "speakers")
     figures = run / "csv" / "metrics.csv"
     if figures.is_file() and training.generator_step:
         save_figure(loss_figure(figures, f"{run.name}: {training.generator_step} steps"), run / "losses.png")

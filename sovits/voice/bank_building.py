@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sovits.data.manifest import Utterance
 from sovits.data.preparation.content_cache import content_key
@@ -51,7 +50,7 @@ def build_bank(
         }
         if not (folder / f"{speaker}.npy").is_file() or _about(folder / f"{speaker}.json") != about:
             mean = mean_voice(np.stack([voices[content] for content in contents]), robust=robust)
-            made[speaker] = torch.from_numpy(mean), about
+            made[speaker] = mean, about
     # The description goes first and comes last: a killed run never leaves one beside a voice that it does not describe.
     for path in folder.glob("*.json"):
         if path.stem not in own or path.stem in made:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
 from sovits.errors import SovitsError
 
@@ -15,7 +13,7 @@ SHORTEST = 1e-3
 """Of the weighted mean; below it the voices cancel each other out and nothing is left that tells a voice."""
 
 
-def blend(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def blend(embeddings: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
     """The weighted mean of embeddings [E] of norm 1, brought to norm 1 itself.
 
     Several clips of one speaker make a steadier voice than one; speakers make a voice that nobody has.
@@ -32,8 +30,9 @@ def blend(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     for weight in weights:
         if not (isinstance(weight, int | float) and 0 < weight < math.inf):
             raise SovitsError(f"A voice's weight of {weight} is not a number above 0; leave the voice out, or give it a share such as 0.5.")
-    shares = torch.tensor(weights, dtype=torch.float32) / sum(weights)
-    mean = shares @ torch.stack([F.normalize(embedding.float().cpu(), dim=0) for embedding in embeddings])
-    if not float(mean.norm()) > SHORTEST:
+    shares = np.array(weights, dtype=np.float32) / sum(weights)
+    mean = shares @ np.stack([embedding / np.linalg.norm(embedding) for embedding in embeddings]).astype(np.float32)
+    length = np.linalg.norm(mean)
+    if not length > SHORTEST:
         raise SovitsError("These voices cancel each other out; give one of them more weight.")
-    return F.normalize(mean, dim=0)
+    return mean / length

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
 from torch import Tensor, nn
 
-from sovits.errors import SovitsError, mistake_behind
+from sovits.errors import SovitsError
+from sovits.voice.carried_config import build, check_config
 
 FORMAT = 2
 PREFIX = "synthesizer."
-TRUSTED = ("sovits", "torch", "transformers", "speechbrain")
-"""Packages whose classes a checkpoint's config may build."""
-BUILT = ("model", "text", "mel_spectrogram", "posterior_spectrogram")
-"""Parts of the config that speaking needs."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +23,7 @@ class Checkpoint:
 
     path: Path
     config: dict[str, Any]
-    """The run's resolved config, of plain values; the parts in ``BUILT`` are checked."""
+    """The run's resolved config, of plain values; the parts that speaking needs are checked."""
     speakers: list[str]
     """Names behind the ids that the run was trained with."""
     speaker_bank: dict[str, Tensor]
@@ -64,10 +57,7 @@ class Checkpoint:
                 f"{path} has checkpoint format {carried.get('format')}, this version reads {FORMAT}; use the version that wrote it."
             )
         config = carried["config"]
-        for part in BUILT:
-            if part not in config:
-                raise SovitsError(f"{path} carries a config without `{part}`; train again with this version.")
-            _check_targets(path, part, config[part])
+        check_config(path, config)
         bank = {speaker: embedding.clone() for speaker, embedding in carried["speaker_bank"].items()}
         return cls(path, config, list(carried["speakers"]), bank, int(carried.get("generator_step", 0)), dict(content["state_dict"]))
 
@@ -77,11 +67,7 @@ class Checkpoint:
         Raises:
             SovitsError: this version or machine cannot build it.
         """
-        try:
-            return instantiate(self.config[part], _convert_="all")
-        except InstantiationException as error:
-            cause = mistake_behind(error) or error.__cause__ or error
-            raise SovitsError(f"{self.path}: its {part} cannot be built here: {cause}") from error
+        return build(self.path, self.config, part)
 
     def fill(self, synthesizer: nn.Module) -> None:
         """Loads the weights, all of them and no others.
@@ -116,43 +102,6 @@ def _loaded(path: Path) -> Any:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
         reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise SovitsError(f"{path} is damaged or not a checkpoint of `sovits train` ({reason}); copy it again, or give another.") from error
-
-
-def _check_targets(path: Path, where: str, node: Any) -> None:
-    """Refuses everything in ``node`` that Hydra would do more with than build a class of a trusted package."""
-    for key, value in _leaves(where, node):
-        if not isinstance(value, str):
-            continue
-        if "${" in value:
-            raise SovitsError(f"{path} carries the unresolved value {key}={value}; this version writes none, so don't trust it.")
-        if key.endswith(".source"):
-            raise SovitsError(
-                f"{path} names {key}={value} to load from, which may be code; this version writes whole models without one, don't trust it."
-            )
-        if key.endswith("._target_") and not _is_trusted(value):
-            raise SovitsError(
-                f"{path} asks for {key}={value}, no class of {', '.join(TRUSTED)}; this version writes none such, don't trust it."
-            )
-
-
-def _leaves(where: str, node: Any) -> Iterator[tuple[str, Any]]:
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else None
-    if children is None:
-        yield where, node
-        return
-    for key, child in children:
-        yield from _leaves(f"{where}.{key}", child)
-
-
-def _is_trusted(target: str) -> bool:
-    """Whether ``target`` is a class at home in a trusted package, not something that one merely imports (``torch.os.system``)."""
-    if target.split(".")[0] not in TRUSTED:
-        return False
-    try:
-        found = get_object(target)
-    except (ImportError, AttributeError, ValueError):
-        return False
-    return inspect.isclass(found) and found.__module__.split(".")[0] in TRUSTED
 
 
 def _listed(names: list[str]) -> str:

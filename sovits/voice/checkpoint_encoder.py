@@ -41,4 +41,4 @@ class CheckpointEncoder:
             return np.zeros(self.channels, dtype=np.float32)
         # A very short clip is heard several times over.
         long_enough = np.resize(samples, max(len(samples), round(SHORTEST_REFERENCE * self.sample_rate)))
-        return self.voice.embed(long_enough).cpu().numpy()
+        return self.voice.embed(long_enough)

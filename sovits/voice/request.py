@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
 
 from sovits.errors import SovitsError
 
@@ -31,7 +31,7 @@ class Request:
     """
 
     text: str
-    speaker: str | Tensor
+    speaker: str | np.ndarray
     language: str | None = None
     seed: int = 0
     noise_scale: float = 0.667
@@ -49,3 +49,7 @@ class Request:
             raise SovitsError(f"seed={self.seed} is not a whole number; give one such as 0.")
         if not abs(self.seed) < LARGEST_SEED:
             raise SovitsError(f"seed={self.seed} has more than 63 bits; give a smaller one such as 0.")
+
+    def noise(self) -> np.random.Generator:
+        """The source of its noise, from the start: the same on every machine."""
+        return np.random.default_rng(self.seed % 2**64)

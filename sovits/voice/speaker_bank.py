@@ -10,9 +10,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from numpy.typing import ArrayLike
 
 from sovits.data.corpora.names import checked_name
 from sovits.errors import SovitsError
@@ -25,10 +23,10 @@ class SpeakerBank:
     """Embeddings [E] of norm 1 by speaker id; an id is a name, never a path."""
 
     def __init__(self) -> None:
-        self._voices: dict[str, Tensor] = {}
+        self._voices: dict[str, np.ndarray] = {}
 
     @classmethod
-    def from_embeddings(cls, embeddings: Mapping[str, Tensor]) -> SpeakerBank:
+    def from_embeddings(cls, embeddings: Mapping[str, ArrayLike]) -> SpeakerBank:
         """A bank of ``embeddings`` [E].
 
         Raises:
@@ -66,7 +64,7 @@ class SpeakerBank:
         """``E``, ``None`` while the bank is empty."""
         return next((len(voice) for voice in self._voices.values()), None)
 
-    def add(self, speaker: str, embedding: Tensor) -> None:
+    def add(self, speaker: str, embedding: ArrayLike) -> None:
         """Adds or replaces a voice [E], scaled to norm 1.
 
         Raises:
@@ -82,8 +80,8 @@ class SpeakerBank:
             write_embedding(folder / f"{speaker}.npy", voice)
         return folder
 
-    def __getitem__(self, speaker: str) -> Tensor:
-        """[E] float32 on the CPU.
+    def __getitem__(self, speaker: str) -> np.ndarray:
+        """[E] float32 of norm 1.
 
         Raises:
             SovitsError: an unknown speaker; names the nearest and the known ones.
@@ -99,10 +97,11 @@ class SpeakerBank:
     def __len__(self) -> int:
         return len(self._voices)
 
-    def _add(self, speaker: str, embedding: Tensor, *, source: str) -> None:
+    def _add(self, speaker: str, embedding: ArrayLike, *, source: str) -> None:
         name = checked_name(speaker)
-        voice = embedding.detach().to("cpu", torch.float32)
-        if voice.dim() != 1 or not torch.isfinite(voice).all() or not voice.norm() > 0:
+        # Twice the precision: the square of a finite number of single precision may be none.
+        voice = np.array(embedding, dtype=np.float32).astype(np.float64)
+        if voice.ndim != 1 or not np.isfinite(voice).all() or not np.linalg.norm(voice) > 0:
             raise SovitsError(
                 f"{source} is not a voice: expected one row of finite numbers that are not all zero, got {_described(voice)}."
             )
@@ -111,7 +110,8 @@ class SpeakerBank:
                 f"{source} has {len(voice)} numbers where the others of the bank have {self.embedding_size}; "
                 "keep the voices of different models in different folders."
             )
-        self._voices[name] = F.normalize(voice, dim=0)
+        self._voices[name] = (voice / np.linalg.norm(voice)).astype(np.float32)
+        self._voices[name].flags.writeable = False
 
     def _unknown(self, speaker: str) -> str:
         if not self._voices:
@@ -123,18 +123,18 @@ class SpeakerBank:
         return f"There is no speaker {speaker!r}{hint}; choose one of {known}, or give a clip (reference=clip.wav)."
 
 
-def write_embedding(path: Path, embedding: Tensor) -> None:
+def write_embedding(path: Path, embedding: np.ndarray) -> None:
     """Writes one voice [E] as float32, in one atomic step."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.save(file, embedding.numpy(), allow_pickle=False)
+            np.save(file, np.asarray(embedding, dtype=np.float32), allow_pickle=False)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def read_embedding(path: Path) -> Tensor:
+def read_embedding(path: Path) -> np.ndarray:
     """The values of a ``.npy`` file in float32, whatever their number.
 
     Raises:
@@ -150,8 +150,8 @@ def read_embedding(path: Path) -> Tensor:
         raise SovitsError(
             f"{path} holds {values.dtype} values instead of one row of floating-point numbers; make it again with `sovits train`."
         )
-    return torch.from_numpy(values.astype(np.float32))
+    return values.astype(np.float32)
 
 
-def _described(voice: Tensor) -> str:
-    return f"shape {list(voice.shape)}" if voice.dim() != 1 or not len(voice) else f"values such as {float(voice[0])}"
+def _described(voice: np.ndarray) -> str:
+    return f"shape {list(voice.shape)}" if voice.ndim != 1 or not len(voice) else f"values such as {float(voice[0])}"

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GPTNeoConf
 
 from sovits.errors import SovitsError
 from sovits.modules.semantic_encoder import LoraSettings, SemanticEncoder
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 
 TINY = {
     "model_type": "gpt_neo", "vocab_size": 100, "hidden_size": 16, "num_layers": 2, "num_heads": 2,

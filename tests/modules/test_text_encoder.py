@@ -3,7 +3,8 @@ import torch
 
 from sovits.errors import SovitsError
 from sovits.modules import DurationPredictor, TextEncoder
-from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.batch import TextBatch
+from sovits.text.encoding import EncodedText
 
 
 def small(semantic_channels: int = 0) -> TextEncoder:

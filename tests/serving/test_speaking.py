@@ -35,7 +35,7 @@ def test_a_batch_says_what_each_would_say_alone(voice: Voice) -> None:
 
 
 def test_one_that_cannot_be_said_does_not_touch_the_others(voice: Voice) -> None:
-    good, bad, worse = asked(voice, "hello"), asked(voice, "Привет"), Request("hello", torch.ones(3))
+    good, bad, worse = asked(voice, "hello"), asked(voice, "Привет"), Request("hello", np.ones(3))
     told = Speaking(voice, None, 0)([bad, good, worse])
     assert isinstance(told[0], SovitsError)
     assert "script" in str(told[0])

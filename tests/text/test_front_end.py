@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 
 from sovits.cli import config_directory
 from sovits.errors import SovitsError
-from sovits.text import EncodedText, EnglishLetters, MandarinPhonemizer, SemanticTokenizer, TextBatch, TextFrontEnd
+from sovits.text import EncodedText, EnglishLetters, MandarinPhonemizer, SemanticTokenizer, TextFrontEnd
+from sovits.text.batch import TextBatch
 from sovits.text.language import HAN, LATIN
 from sovits.text.symbols import LANGUAGES, SYMBOLS, TONES, written
 

@@ -20,10 +20,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 from sovits.cli import config_directory
 from sovits.errors import SovitsError
-from sovits.text import EncodedText, SemanticTokenizer, TextBatch, TextFrontEnd, TokenFrontEnd
+from sovits.text import EncodedText, SemanticTokenizer, TextFrontEnd, TokenFrontEnd
+from sovits.text.batch import TextBatch
 from sovits.text.language import HAN, LATIN
 from sovits.text.symbols import LANGUAGES
-from sovits.voice.checkpoint import BUILT, FORMAT, Checkpoint
+from sovits.voice.carried_config import BUILT
+from sovits.voice.checkpoint import FORMAT, Checkpoint
 
 MIXED = "Hello，欢迎致电客服中心"
 HARD = [

@@ -24,7 +24,8 @@ from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.metrics import MosProxy, MosScores, Panel, Recording, SpeakerSimilarity
-from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.batch import TextBatch
+from sovits.text.encoding import EncodedText
 from sovits.training.callbacks import GeneratorProgress, Judging, SampleLogger, SpeakerBankKeeper
 from sovits.training.callbacks.progress import duration
 from sovits.training.lightning_module import VoiceTraining

@@ -20,7 +20,8 @@ from sovits.errors import SovitsError
 from sovits.training.adding import VECTOR
 from sovits.verbs import train as train_verb
 from sovits.verbs.adopting import adopt
-from sovits.voice import Checkpoint, Voice
+from sovits.voice import Voice
+from sovits.voice.checkpoint import Checkpoint
 from tests.builders import SAMPLE_RATE
 from tests.verbs.test_train import SMALL
 
@@ -130,9 +131,9 @@ def _clips(root: Path) -> list[Path]:
 
 def _heard(voice: Voice, path: Path) -> torch.Tensor:
     samples = read_waveform(path, SAMPLE_RATE)
-    hop = voice.mel_spectrogram.hop_length
+    hop = voice.engine.mel_spectrogram.hop_length
     with torch.no_grad():
-        return voice.synthesizer.embed_speaker(torch.from_numpy(samples[: len(samples) // hop * hop]).unsqueeze(0))[0]
+        return voice.engine.synthesizer.embed_speaker(torch.from_numpy(samples[: len(samples) // hop * hop]).unsqueeze(0))[0]
 
 
 def test_lora_is_merged_into_plain_weights_of_its_parts_alone(base: Path, new_set: Path, tmp_path: Path) -> None:

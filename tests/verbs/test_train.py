@@ -18,6 +18,7 @@ from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.verbs import train as train_verb
 from sovits.voice import Voice
+from sovits.voice.torch_engine import TorchEngine
 from tests.builders import HOP, N_FFT, N_MELS, NARROW, SAMPLE_RATE
 from tests.published_encoders import EMBEDDING, write_published_encoder
 
@@ -112,7 +113,7 @@ def test_a_checkpoint_of_every_choice_speaks_as_the_run_did(
     said = voice.speak("Hello", "ana").samples
     assert len(said) % HOP == 0
     # The run ends with the averaged weights, those that it saved.
-    own = Voice(made[0].synthesizer, voice.front_end, voice.mel_spectrogram, voice.posterior_spectrogram, voice.bank)
+    own = Voice(TorchEngine(made[0].synthesizer, made[0].mel_spectrogram, made[0].posterior_spectrogram), voice.front_end, voice.bank)
     np.testing.assert_allclose(own.speak("Hello", "ana").samples, said, rtol=1e-6, atol=1e-7)
     assert np.isfinite(said).all()
     assert said.std() > 0

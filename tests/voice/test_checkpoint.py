@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from sovits.errors import SovitsError
-from sovits.voice import Checkpoint
-from sovits.voice.checkpoint import FORMAT
+from sovits.voice.checkpoint import FORMAT, Checkpoint
 
 
 def test_reads_what_speaking_needs(checkpoint):

@@ -6,7 +6,6 @@ import os
 
 import numpy as np
 import pytest
-import torch
 
 from sovits.errors import SovitsError
 from sovits.voice import SpeakerBank
@@ -14,11 +13,11 @@ from sovits.voice import SpeakerBank
 
 @pytest.fixture
 def bank() -> SpeakerBank:
-    return SpeakerBank.from_embeddings({"p225": torch.tensor([3.0, 0.0, 4.0]), "小明": torch.tensor([0.0, -2.0, 0.0])})
+    return SpeakerBank.from_embeddings({"p225": np.array([3.0, 0.0, 4.0]), "小明": np.array([0.0, -2.0, 0.0])})
 
 
 def test_voices_are_of_norm_one(bank):
-    torch.testing.assert_close(bank["p225"], torch.tensor([0.6, 0.0, 0.8]))
+    np.testing.assert_allclose(bank["p225"], np.array([0.6, 0.0, 0.8]), rtol=1e-6)
     assert bank.names == ["p225", "小明"]
     assert len(bank) == 2
     assert bank.embedding_size == 3
@@ -35,7 +34,7 @@ def test_a_bank_on_disk_is_one_plain_file_for_each_speaker(bank, tmp_path):
     loaded = SpeakerBank.load(folder)
     assert loaded.names == bank.names
     for name in bank.names:
-        torch.testing.assert_close(loaded[name], bank[name])
+        np.testing.assert_allclose(loaded[name], bank[name], rtol=1e-6)
 
 
 def test_a_loaded_bank_needs_its_files_no_more(bank, tmp_path):
@@ -61,7 +60,7 @@ def test_an_unknown_speaker_brings_the_nearest_and_the_known(bank):
         bank["zoe"]
     with pytest.raises(SovitsError, match="the bank is empty"):
         SpeakerBank()["p225"]
-    many = SpeakerBank.from_embeddings({f"s{number:03d}": torch.ones(2) for number in range(50)})
+    many = SpeakerBank.from_embeddings({f"s{number:03d}": np.ones(2) for number in range(50)})
     with pytest.raises(SovitsError, match=r"s019 and 30 more"):
         many["nobody"]
 
@@ -71,24 +70,22 @@ def test_an_unknown_speaker_brings_the_nearest_and_the_known(bank):
 )
 def test_a_path_is_not_a_name(name):
     with pytest.raises(SovitsError, match="cannot be a speaker's name"):
-        SpeakerBank().add(name, torch.ones(2))
+        SpeakerBank().add(name, np.ones(2))
 
 
 @pytest.mark.parametrize("name", ["p225", "André", "小明", "a.b-c_d", "Ana Maria", "हिन्दी", "-1"])
 def test_names_in_any_script(name, tmp_path):
-    bank = SpeakerBank.from_embeddings({name: torch.ones(2)})
+    bank = SpeakerBank.from_embeddings({name: np.ones(2)})
     assert SpeakerBank.load(bank.save(tmp_path)).names == [name]
 
 
 def test_composed_and_decomposed_letters_are_one_name():
-    bank = SpeakerBank.from_embeddings({"Andre\u0301": torch.ones(2)})
+    bank = SpeakerBank.from_embeddings({"Andre\u0301": np.ones(2)})
     assert "Andr\u00e9" in bank
     assert bank["Andr\u00e9"].shape == bank["Andre\u0301"].shape == (2,)
 
 
-@pytest.mark.parametrize(
-    "embedding", [torch.zeros(3), torch.tensor([1.0, float("nan")]), torch.ones(2, 2), torch.ones(0), torch.tensor(1.0)]
-)
+@pytest.mark.parametrize("embedding", [np.zeros(3), np.array([1.0, float("nan")]), np.ones((2, 2)), np.ones(0), np.array(1.0)])
 def test_what_is_no_voice_is_refused(embedding):
     with pytest.raises(SovitsError, match="'bo' is not a voice"):
         SpeakerBank().add("bo", embedding)
@@ -96,7 +93,7 @@ def test_what_is_no_voice_is_refused(embedding):
 
 def test_all_voices_have_one_size(bank, tmp_path):
     with pytest.raises(SovitsError, match=r"'bo' has 4 numbers where the others of the bank have 3"):
-        bank.add("bo", torch.ones(4))
+        bank.add("bo", np.ones(4))
     bank.save(tmp_path)
     np.save(tmp_path / "zed.npy", np.ones(5, dtype=np.float32))
     with pytest.raises(SovitsError, match=r"小明\.npy has 3 numbers|zed\.npy has 5 numbers"):

@@ -12,8 +12,9 @@ import torch
 
 from sovits.audio.spectrogram import log_compress
 from sovits.errors import SovitsError
-from sovits.text.encoding import TextBatch
-from sovits.voice import Checkpoint, Passage, Request, SpeakerBank, Speech, Voice
+from sovits.text.batch import TextBatch
+from sovits.voice import Passage, Request, SpeakerBank, Speech, Voice
+from sovits.voice.checkpoint import Checkpoint
 from tests.builders import EMBEDDING, HOP, SAMPLE_RATE, batches, tiny_training
 
 
@@ -31,7 +32,7 @@ def test_a_loaded_voice_is_ready(voice):
     assert voice.speakers == ["ana", "bo"]
     assert voice.sample_rate == SAMPLE_RATE
     assert voice.embedding_size == EMBEDDING
-    assert not any(module.training for module in voice.synthesizer.modules())
+    assert not any(module.training for module in voice.engine.synthesizer.modules())
 
 
 def test_speech_is_whole_frames_of_finite_audio(voice):
@@ -49,12 +50,12 @@ def test_speech_is_whole_frames_of_finite_audio(voice):
 
 def test_speech_is_what_the_synthesizer_says(voice, content):
     speech = voice.speak("hello", "bo", seed=3, noise_scale=0.5, speed=0.8, language="en")
-    direct = voice.synthesizer.synthesize(
+    direct = voice.engine.synthesizer.synthesize(
         TextBatch.collate([voice.front_end("hello", "en")]),
         content["sovits"]["speaker_bank"]["bo"].unsqueeze(0),
         noise_scale=0.5,
         length_scale=1.25,
-        generators=torch.Generator().manual_seed(3),
+        generators=[np.random.default_rng(3)],
     )
     np.testing.assert_allclose(speech.samples, direct.audio[0, 0].numpy(), atol=1e-5)
 
@@ -142,7 +143,7 @@ def test_speed_changes_the_length(voice):
         ({"seed": "abc"}, r"seed=abc is not a whole number"),
         ({"seed": 2**63}, "has more than 63 bits"),
         ({"noise_scale": -1.0}, r"noise_scale=-1\.0 is outside 0-2"),
-        ({"speaker": torch.ones(7)}, rf"shape \[7\] does not fit the model, which wants \[{EMBEDDING}\]"),
+        ({"speaker": np.ones(7)}, rf"shape \[7\] does not fit the model, which wants \[{EMBEDDING}\]"),
     ],
 )
 def test_requests_out_of_range_are_refused(voice, arguments, message):
@@ -154,7 +155,7 @@ def test_a_voice_from_one_clip_speaks_without_training(voice, tmp_path):
     soundfile.write(tmp_path / "clip.wav", tone(2.0), SAMPLE_RATE)
     embedding = voice.embed_clip(tmp_path / "clip.wav")
     assert embedding.shape == (EMBEDDING,)
-    assert float(embedding.norm()) == pytest.approx(1, abs=1e-5)
+    assert float(np.linalg.norm(embedding)) == pytest.approx(1, abs=1e-5)
     direct = voice.speak("hello", embedding).samples
     voice.add_speaker("clip", embedding)
     assert voice.speakers == ["ana", "bo", "clip"]
@@ -163,8 +164,8 @@ def test_a_voice_from_one_clip_speaks_without_training(voice, tmp_path):
 
 def test_embeddings_are_those_of_training(voice):
     samples = tone(1.5)
-    expected = voice.synthesizer.embed_speaker(torch.from_numpy(samples).unsqueeze(0))[0].detach()
-    torch.testing.assert_close(voice.embed(samples), expected)
+    expected = voice.engine.synthesizer.embed_speaker(torch.from_numpy(samples).unsqueeze(0))[0].detach()
+    np.testing.assert_allclose(voice.embed(samples), expected, atol=1e-6)
 
 
 def test_rate_and_loudness_of_a_clip_hardly_matter(voice, tmp_path):
@@ -193,9 +194,9 @@ def test_useless_references_are_named(voice, tmp_path, samples, message):
 
 def test_an_embedding_of_another_model_is_not_added(voice):
     with pytest.raises(SovitsError, match=rf"does not fit the model, which wants \[{EMBEDDING}\]"):
-        voice.add_speaker("cy", torch.ones(EMBEDDING + 1))
+        voice.add_speaker("cy", np.ones(EMBEDDING + 1))
     with pytest.raises(SovitsError, match="cannot be a speaker's name"):
-        voice.add_speaker("../cy", torch.ones(EMBEDDING))
+        voice.add_speaker("../cy", np.ones(EMBEDDING))
     assert voice.speakers == ["ana", "bo"]
 
 
@@ -205,17 +206,17 @@ def test_reconstruction_is_whole_frames_through_the_posterior(voice):
     audio = voice.reconstruct(samples, embedding)
     assert audio.shape == (60 * HOP,)
     assert audio.dtype == np.float32
-    mels = log_compress(voice.mel_spectrogram(torch.from_numpy(samples[: 60 * HOP]).unsqueeze(0)))
-    direct = voice.synthesizer.reconstruct(mels, torch.tensor([60]), embedding.unsqueeze(0))
+    mels = log_compress(voice.engine.mel_spectrogram(torch.from_numpy(samples[: 60 * HOP]).unsqueeze(0)))
+    direct = voice.engine.synthesizer.reconstruct(mels, torch.tensor([60]), torch.from_numpy(embedding).unsqueeze(0))
     np.testing.assert_allclose(audio, direct[0, 0].numpy(), atol=1e-5)
     with pytest.raises(SovitsError, match=f"shorter than one frame .audio.hop_length={HOP}"):
         voice.reconstruct(samples[: HOP - 1], embedding)
 
 
 def test_a_bank_in_a_folder_replaces_the_carried_one(checkpoint, tmp_path):
-    SpeakerBank.from_embeddings({"cy": torch.ones(EMBEDDING)}).save(tmp_path / "bank")
+    SpeakerBank.from_embeddings({"cy": np.ones(EMBEDDING)}).save(tmp_path / "bank")
     assert Voice.load(checkpoint, bank=tmp_path / "bank").speakers == ["cy"]
-    SpeakerBank.from_embeddings({"cy": torch.ones(EMBEDDING + 64)}).save(tmp_path / "other")
+    SpeakerBank.from_embeddings({"cy": np.ones(EMBEDDING + 64)}).save(tmp_path / "other")
     with pytest.raises(SovitsError, match=rf"have {EMBEDDING + 64} numbers and the model wants {EMBEDDING} .*embedding_size"):
         Voice.load(checkpoint, bank=tmp_path / "other")
 

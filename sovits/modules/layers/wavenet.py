@@ -24,6 +24,8 @@ class WaveNet(nn.Module):
         self.channels = channels
         self.speaker = weight_norm(nn.Linear(speaker_channels, 2 * channels * n_layers))
         dilations = [dilation_rate**layer for layer in range(n_layers)]
+        self.context = sum(same_padding(kernel_size, dilation) for dilation in dilations)
+        """Positions on each side that a position of the output depends on."""
         self.gates = nn.ModuleList(
             weight_norm(nn.Conv1d(channels, 2 * channels, kernel_size, dilation=dilation, padding=same_padding(kernel_size, dilation)))
             for dilation in dilations

@@ -17,7 +17,8 @@ from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Utterance
 from sovits.errors import SovitsError
 from sovits.reporting.pictures import MelScale, alignment_figure, mel_figure, save_figure
-from sovits.text.encoding import EncodedText, TextBatch
+from sovits.text.batch import TextBatch
+from sovits.text.encoding import EncodedText
 from sovits.training.callbacks.media import log_picture, log_sound
 from sovits.training.callbacks.validation import ValidationCallback, first_of_each, read_clip, speak, voice_of
 from sovits.training.lightning_module import VoiceTraining

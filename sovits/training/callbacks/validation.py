@@ -15,7 +15,7 @@ from sovits.audio.waveform import read_waveform
 from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Utterance
 from sovits.errors import SovitsError
-from sovits.text.encoding import TextBatch
+from sovits.text.batch import TextBatch
 from sovits.training.lightning_module import VoiceTraining
 
 
