@@ -23,8 +23,6 @@ from sovits.errors import SovitsError, mistake_behind
 from sovits.launching.multirun import in_multirun
 from sovits.launching.speakers import register_speakers_of
 from sovits.overrides import quote_overrides
-from sovits.runs.finding import continue_newest
-from sovits.runs.reproduction import expand_reproduce
 
 if TYPE_CHECKING:
     from sovits.launching.sweep_folder import Summary
@@ -35,6 +33,7 @@ VERBS = {
     "evaluate": "a checkpoint -> figures, pictures and a listening page    sovits evaluate checkpoint=FILE",
     "synthesize": "a checkpoint, a voice and a text -> speech                sovits synthesize checkpoint=FILE speaker=NAME text=TEXT",
     "serve": "a checkpoint -> a service that speaks                     sovits serve checkpoint=FILE bank=DIR",
+    "export": "a checkpoint -> folders that speak without it, or PyTorch  sovits export checkpoint=FILE output=DIR",
     "report": "finished runs -> one page to compare and hear them        sovits report runs=DIR",
 }
 
@@ -114,6 +113,10 @@ def _expanded(verb: str, arguments: list[str]) -> list[str]:
     """What was typed, as Hydra reads it: an earlier run's command for its name, texts in quotes, the folder of a run to continue."""
     if verb != "train":
         return quote_overrides(arguments, verb)
+    # Imported here: speaking needs no PyTorch.
+    from sovits.runs.finding import continue_newest
+    from sovits.runs.reproduction import expand_reproduce
+
     try:
         continued = continue_newest(quote_overrides(expand_reproduce(arguments), verb))
     except SovitsError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from sovits.audio.chunks import growing_chunks
 from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
 
 
@@ -14,23 +15,18 @@ def decode_in_chunks(
 ) -> Iterator[Tensor]:
     """Decodes one clip in chunks that together are what the decoder makes of it at once, but for rounding.
 
-    Each chunk is decoded with the frames around it that it depends on (``context_frames``), and those are cut off again. Chunks double in
-    length, because whoever listens to one has the time to wait for one twice as long.
+    Each chunk is decoded with the frames around it that it depends on (``context_frames``), and those are cut off again.
 
     Args:
         latent: [1, inter_channels, T_frames], all of them real.
         speaker_embedding: [1, E].
-        first: frames of the first chunk.
+        first: frames of the first chunk; each one after it is twice as long.
         longest: most frames of a chunk.
 
     Yields:
         [1, 1, n * hop_length] in float32.
     """
-    frames, hop, context = latent.shape[-1], decoder.hop_length, decoder.context_frames
-    start, size = 0, first
-    while start < frames:
-        end = min(start + size, frames)
-        before = max(start - context, 0)
-        audio = decoder(latent[..., before : min(end + context, frames)], None, speaker_embedding)
-        yield audio[..., (start - before) * hop : (end - before) * hop]
-        start, size = end, min(2 * size, longest)
+    hop = decoder.hop_length
+    for chunk in growing_chunks(latent.shape[-1], decoder.context_frames, first, longest):
+        audio = decoder(latent[..., chunk.first : chunk.last], None, speaker_embedding)
+        yield audio[..., (chunk.start - chunk.first) * hop : (chunk.end - chunk.first) * hop]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sovits.errors import SovitsError
 from sovits.voice.carried_config import build, check_config
+from sovits.voice.weights import load_exactly
 
 FORMAT = 2
 PREFIX = "synthesizer."
@@ -75,16 +76,7 @@ class Checkpoint:
         Raises:
             SovitsError: lacking, unknown or differently shaped weights, by name.
         """
-        wanted, weights = synthesizer.state_dict(), self.weights
-        problems = {
-            "lacks": [name for name in wanted if name not in weights],
-            "does not know": [name for name in weights if name not in wanted],
-            "has another shape for": [name for name, weight in weights.items() if name in wanted and weight.shape != wanted[name].shape],
-        }
-        told = [f"{what} {_listed(names)}" for what, names in problems.items() if names]
-        if told:
-            raise SovitsError(f"The weights in {self.path} do not fit the model of its own config: it {'; it '.join(told)}; train again.")
-        synthesizer.load_state_dict(weights)
+        load_exactly(synthesizer, self.weights, self.path)
 
 
 def _loaded(path: Path) -> Any:
@@ -102,7 +94,3 @@ def _loaded(path: Path) -> Any:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
         reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise SovitsError(f"{path} is damaged or not a checkpoint of `sovits train` ({reason}); copy it again, or give another.") from error
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

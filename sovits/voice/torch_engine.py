@@ -12,10 +12,11 @@ from torch import Tensor
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.errors import SovitsError
 from sovits.modules import Synthesizer
+from sovits.modules.layers.masking import length_mask
 from sovits.modules.layers.normalization import fold_weight_norm
 from sovits.modules.streaming import decode_in_chunks
 from sovits.text.batch import TextBatch
-from sovits.voice.engine import Line, Said
+from sovits.voice.engine import Line, Said, SpokenPrior
 from sovits.voice.request import Request
 
 
@@ -45,6 +46,7 @@ class TorchEngine:
         self.sample_rate = mel_spectrogram.sample_rate
         self.hop_length = mel_spectrogram.hop_length
         self.embedding_size = synthesizer.embedding_size
+        self.noise_channels = synthesizer.duration_predictor.noise_channels
 
     @torch.inference_mode()
     def speak(self, lines: Sequence[Line]) -> list[Said]:
@@ -61,6 +63,20 @@ class TorchEngine:
         drawn = self.synthesizer.draw(text, voice, **self._delivery([line]))
         for audio in decode_in_chunks(self.synthesizer.decoder, drawn.latent, voice, first, longest):
             yield audio[0, 0].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def prior(self, lines: Sequence[Line], noise: np.ndarray) -> SpokenPrior:
+        """See :class:`~sovits.voice.engine.Engine`."""
+        scale = self._tensor(np.array([1 / line.request.speed for line in lines])).view(-1, 1, 1)
+        prior = self.synthesizer.prior(*self._asked(lines), self._tensor(noise), scale)
+        return SpokenPrior(prior.mean.cpu().numpy(), prior.log_std.cpu().numpy(), prior.durations.long().cpu().numpy())
+
+    @torch.inference_mode()
+    def say(self, drawn: np.ndarray, lengths: np.ndarray, voices: np.ndarray) -> np.ndarray:
+        """See :class:`~sovits.voice.engine.Engine`."""
+        voice, mask = self._tensor(voices), length_mask(torch.from_numpy(lengths).to(self.device), drawn.shape[-1])
+        latent = self.synthesizer.flow.inverse(self._tensor(drawn) * mask, mask, voice)
+        return self.synthesizer.decoder(latent, mask, voice)[:, 0].float().cpu().numpy()
 
     @torch.inference_mode()
     def embed(self, samples: np.ndarray) -> np.ndarray:

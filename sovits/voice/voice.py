@@ -54,20 +54,21 @@ class Voice:
             )
 
     @classmethod
-    def load(cls, checkpoint: Path | str, *, bank: Path | str | None = None, device: str = "cpu") -> Voice:
+    def load(cls, checkpoint: Path | str, *, bank: Path | str | None = None, device: str = "cpu", threads: int | None = None) -> Voice:
         """Rebuilds all of it from a checkpoint of `sovits train`, or from a folder of `sovits export`.
 
         Args:
             checkpoint: a ``.ckpt`` file, or a folder with an ``export.json``; one of ONNX needs no PyTorch.
             bank: folder of ``.npy`` voices in place of those that came with it.
             device: such as ``cpu`` or ``cuda:0``.
+            threads: that it works with on a CPU; None: as many as there are cores.
 
         Raises:
             SovitsError: an unusable checkpoint, export or bank, or a device that is not there.
         """
         from sovits.voice.loading import load_parts
 
-        engine, front_end, own = load_parts(Path(checkpoint), device)
+        engine, front_end, own = load_parts(Path(checkpoint), device, threads)
         return cls(engine, front_end, own if bank is None else SpeakerBank.load(bank))
 
     @property

@@ -68,3 +68,39 @@ def _overlap_add(frames: Tensor, hop_length: int) -> Tensor:
     _, n_fft, length = frames.shape
     total = (length - 1) * hop_length + n_fft
     return F.fold(frames, output_size=(1, total), kernel_size=(1, n_fft), stride=(1, hop_length)).squeeze(2)
+
+
+class RealInverseStftHead(nn.Module):
+    """What an :class:`InverseStftHead` does, in real numbers and two transposed convolutions: for graphs that know no complex ones.
+
+    The inverse transform, the window and the overlap-add are one linear map of the real and imaginary parts. It costs more than the fast
+    transform, yet little beside the rest of a decoder.
+
+    Args:
+        head: whose weights it shares.
+    """
+
+    basis: Tensor
+    squared_window: Tensor
+
+    def __init__(self, head: InverseStftHead) -> None:
+        super().__init__()
+        self.projection = head.projection
+        self.hop_length = head.hop_length
+        self.trim = (head.n_fft - head.hop_length) // 2
+        bins = torch.eye(head.n_fft // 2 + 1, dtype=torch.complex128)
+        window = head.window.double().cpu()
+        basis = torch.fft.irfft(torch.cat([bins, 1j * bins]), dim=1) * window
+        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
+        self.register_buffer("squared_window", (window**2).float().view(1, 1, -1), persistent=False)
+
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        """[B, C, T], mask [B, 1, T] (None: all real) -> waveform [B, 1, T * hop_length]."""
+        log_magnitude, phase = self.projection(masked(features, mask)).chunk(2, dim=1)
+        magnitude = masked(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), mask)
+        samples = self._overlap_add(torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1), self.basis)
+        weight = self._overlap_add(torch.ones_like(log_magnitude[:, :1]) if mask is None else mask, self.squared_window)
+        return masked(samples / weight.clamp_min(1e-8), upsampled(mask, self.hop_length))
+
+    def _overlap_add(self, frames: Tensor, kernel: Tensor) -> Tensor:
+        return F.conv_transpose1d(frames, kernel, stride=self.hop_length, padding=self.trim)

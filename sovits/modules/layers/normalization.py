@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -14,7 +18,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(values.transpose(1, 2)).transpose(1, 2)
 
 
-def fold_weight_norm(module: nn.Module) -> nn.Module:
+def fold_weight_norm(module: M) -> M:
     """Replaces every weight-normalised weight below ``module`` by its plain value, in place; outputs do not change."""
     for layer in module.modules():
         if parametrize.is_parametrized(layer, "weight"):
