@@ -55,6 +55,24 @@ def speaker_consistency(synthetic: Tensor, real: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(synthetic.float(), real.float(), dim=-1)).mean()
 
 
+def hint_loss(hint: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """What of a teacher's features a student's hint does not tell (FitNets, Romero et al. 2015), as a share of their variance.
+
+    0 is the target itself, 1 no better than its mean: so the scale of a teacher's latents has no say.
+
+    Args:
+        hint: [B, C, T_frames], projected to the teacher's channels.
+        target: [B, C, T_frames].
+        mask: [B, 1, T_frames].
+    """
+    hint, target = hint.float(), target.detach().float()
+    mean = (target * mask).sum((0, 2), keepdim=True) / mask.sum().clamp_min(1)
+    error, spread = ((((values - target) ** 2) * mask).sum() for values in (hint, mean))
+    # A teacher whose latents say nothing has next to no variance to explain.
+    least = 1e-4 * target.shape[1] * mask.sum()
+    return error / mean_over_ranks(torch.maximum(spread, least)).clamp_min(1e-6)
+
+
 class MultiScaleMelLoss(nn.Module):
     """Mean absolute log-mel difference in nats, averaged over window lengths (Descript codec, Kumar et al. 2023).
 

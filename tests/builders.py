@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader
@@ -26,7 +26,7 @@ from sovits.modules import (
 )
 from sovits.text.batch import TextBatch
 from sovits.text.encoding import EncodedText
-from sovits.training.lightning_module import GENERATOR_LOSSES, VoiceTraining
+from sovits.training.lightning_module import VoiceTraining
 from sovits.training.optimisation import WarmUpCosine
 
 SAMPLE_RATE, N_FFT, HOP, N_MELS, EMBEDDING = 8000, 256, 64, 20, 192
@@ -40,6 +40,8 @@ NARROW = [
     "size.discriminators={period_channels: [4, 8], n_ffts: [512], spectrogram_channels: 4, strides: [4, 2, 1], scale_channels: [4, 8, 8]}",
 ]  # fmt: skip
 """Overrides of `sovits train` that leave every part of the model a few channels."""
+
+Trained = TypeVar("Trained", bound=VoiceTraining)
 
 
 def tiny_mels() -> MelSpectrogram:
@@ -68,15 +70,15 @@ def tiny_synthesizer(semantic: bool = True, **changes: Any) -> Synthesizer:
     return Synthesizer(**parts | changes)
 
 
-def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> VoiceTraining:
-    """Both players and their optimisers."""
+def tiny_training(steps: int = 4, adversary_from: int = 0, kind: type[Trained] = VoiceTraining, **changes: Any) -> Trained:
+    """Both players and their optimisers; ``kind`` is the training's class."""
     settings: dict[str, Any] = {
         "synthesizer": tiny_synthesizer(),
         "discriminators": Discriminators((2, 3), (4, 8), (256,), 4),
         "mel_spectrogram": tiny_mels(),
         "posterior_spectrogram": tiny_mels(),
         "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
-        "weights": dict.fromkeys(GENERATOR_LOSSES, 1.0),
+        "weights": dict.fromkeys(kind.known_losses, 1.0),
         "generator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "discriminator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "schedule": partial(WarmUpCosine, warm_up_steps=0, steps=steps, floor=0.1),
@@ -85,7 +87,7 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, **changes: Any) -> Vo
         "speakers": ["ana", "bo"],
         "speaker_classifier": SpeakerClassifier(EMBEDDING, 2),
     }
-    return VoiceTraining(**{**settings, "steps": steps, "adversary_from": adversary_from, **changes})
+    return kind(**{**settings, "steps": steps, "adversary_from": adversary_from, **changes})
 
 
 def tiny_text(*lengths: int) -> TextBatch:

@@ -63,6 +63,7 @@ def made_from(original: RunRecord, here: RunRecord) -> list[Difference]:
     told += [Difference(f"hardware {name}", *pair) for name, pair in _pairs(original.hardware, here.hardware)]
     if original.data:
         told += [Difference(f"data {name}", original.data.get(name), here.data.get(name)) for name in ("fingerprint", "clips", "seconds")]
+    told.append(Difference("teacher", *((record.teacher or {}).get("sha256") for record in (original, here))))
     return [difference for difference in told if difference.original != difference.here]
 
 

@@ -38,6 +38,8 @@ class RunRecord:
     speakers: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     """``root``, ``fingerprint`` (of what is trained and judged on), ``clips`` and ``seconds`` to train on."""
+    teacher: dict[str, Any] | None = None
+    """``path``, ``sha256`` and ``generator_step`` of the checkpoint that a distilled model learns from."""
     commit: str | None = None
     """Of the code; with ``+`` behind it where files were changed. None outside a checkout."""
     versions: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ NOT_REPEATED = re.compile(
     r"resume|reproduces?|reproduce_anyway|sweep|launcher|paths\.run|logger\.wandb\.(id|resume|version)|hydra[./].*|hydra", re.ASCII
 )
 """What belongs to one run and not to what it found out: where it lay, where it went on, how it was sent to a cluster."""
-PLACES = re.compile(r"warm_start|checkpoint|[\w.]+\.(root|rehearsal_root|folder|cache_folder|source|checkpoint)", re.ASCII)
+PLACES = re.compile(r"warm_start|checkpoint|[\w.]+\.(root|rehearsal_root|folder|cache_folder|source|checkpoint|teacher)", re.ASCII)
 """Keys whose value may be a file or a folder."""
 FOLDERS = ("hydra.run.dir", "paths.run")
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import struct
+from typing import Any
 
 import numpy as np
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from sovits.audio.waveform import encode_waveform, pcm16
 from sovits.errors import SovitsError
 from sovits.serving.batcher import Busy, Closing, TooLate
 from sovits.serving.schemas import MOST_CHARACTERS, ErrorAnswer, Problem
+from sovits.serving.voice_folder import FolderHeld
 
+CLIENT_LEFT = 499
+"""What nginx calls it; nobody is there to read it."""
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 
 
@@ -42,6 +50,10 @@ def refused(error: Exception) -> Refused:
         return Refused(503, str(error), "busy", error.retry_after)
     if isinstance(error, Closing):
         return Refused(503, str(error), "closing", 5)
+    if isinstance(error, FolderHeld):
+        return Refused(503, str(error), "folder_held", 5)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Refused(507, "The service's disk is full, and nothing was kept; try again when its owner has made room.", "disk_full")
     if isinstance(error, TooLate):
         return Refused(504, str(error), "too_late")
     if isinstance(error, SovitsError):
@@ -59,16 +71,32 @@ def answer(error: Refused) -> JSONResponse:
     return JSONResponse(body.model_dump(), error.status, headers)
 
 
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a description says of answers in this form."""
+    return {status: {"model": ErrorAnswer} for status in statuses}
+
+
 async def on_refused(_: Request, error: Exception) -> Response:
     return answer(refused(error))
 
 
-async def on_http_error(_: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """A path or method that does not exist, a body that is no form."""
     assert isinstance(error, HTTPException)
+    # Large uploads go to the disk while they are read; FastAPI calls whatever fails there a body that is none.
+    if isinstance(error.__cause__, OSError):
+        return answer(refused(error.__cause__))
     told = answer(Refused(error.status_code, f"{error.detail}; /docs lists what there is."))
     told.headers.update(error.headers or {})
+    if error.status_code == 405:
+        # Each method has a route of its own, and the first one's answer names its own alone.
+        told.headers["Allow"] = ", ".join(method for method in _METHODS if _takes(request, method))
     return told
+
+
+def _takes(request: Request, method: str) -> bool:
+    scope = dict(request.scope) | {"method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def on_invalid(_: Request, error: Exception) -> Response:
@@ -88,6 +116,10 @@ async def on_invalid(_: Request, error: Exception) -> Response:
 def encoded(samples: np.ndarray, sample_rate: int, name: str) -> bytes:
     """[T_samples] in one of the service's formats."""
     return pcm16(samples).tobytes() if name == "pcm" else encode_waveform(samples, sample_rate, f".{name}")
+
+
+def speech_headers(request_id: str, seed: int) -> dict[str, str]:
+    return {"X-Request-Id": request_id, "X-Seed": str(seed)}
 
 
 def stream_head(sample_rate: int, name: str) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
 
 from sovits.serving.answers import Refused
 from sovits.serving.service import Service
@@ -31,14 +32,23 @@ async def known_caller(request: Request) -> Caller:
         Refused: no key, an unknown one, or too many requests.
     """
     service: Service = request.app.state.service
-    request_id = secrets.token_hex(8)
+    name = key_name(service, request.headers)
+    if name is not None and not service.rate.admits(name):
+        wait = service.rate.retry_after(name)
+        raise Refused(429, f"The key {name} has asked as often as it may in a minute; try again in {wait} s.", "too_often", wait)
+    return Caller(name, secrets.token_hex(8))
+
+
+def key_name(service: Service, headers: Headers) -> str | None:
+    """Whose key a request brings; None where the service asks for none.
+
+    Raises:
+        Refused: no key, or an unknown one.
+    """
     if service.keys is None:
-        return Caller(None, request_id)
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return None
+    scheme, _, key = headers.get("authorization", "").partition(" ")
     name = service.keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
     if name is None:
         raise Refused(401, "This service asks for a key; send the header `Authorization: Bearer KEY`.", "no_key")
-    if not service.rate.admits(name):
-        wait = service.rate.retry_after(name)
-        raise Refused(429, f"The key {name} has asked as often as it may in a minute; try again in {wait} s.", "too_often", wait)
-    return Caller(name, request_id)
+    return name

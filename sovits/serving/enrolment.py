@@ -65,8 +65,8 @@ class EnrolmentLimits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 < value < math.inf:
-                raise SovitsError(f"The limit {name}={value} of an enrolment is not a number above 0; give one.")
+            if not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise SovitsError(f"enrolment.{name}={value} is not a number above 0; give one.")
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,45 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MOST_CHARACTERS = 150
 """Of a text; characters as Unicode counts them."""
-LARGEST_SEED = 2**63 - 2
-"""The next one is for a second try."""
+LARGEST_SEED = 2**53 - 2
+"""The largest whole number that every client's JSON keeps is the next one, which is for a second try."""
 
 Format = Literal["wav", "flac", "mp3", "opus", "pcm"]
 MEDIA_TYPES: dict[str, str] = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg", "pcm": "audio/pcm"}
 STREAMED: tuple[str, ...] = ("wav", "pcm")
 """Formats that can be sent before all of them is known."""
 
-Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS, description="English, Mandarin or both in one sentence.")]
+
+def _whole(value: object) -> object:
+    """1.0 is a whole number of JSON, as 1 is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Text = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MOST_CHARACTERS,
+        description="English, Mandarin or both in one sentence.",
+        examples=["Hello，欢迎致电客服中心"],
+    ),
+]
 SpeakerId = Annotated[str, Field(min_length=1, max_length=200, description="One of GET /v1/speakers.")]
 Speed = Annotated[float, Field(ge=0.25, le=4.0, description="Above 1 is faster.")]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, description="The same request with the same seed gives the same audio.")]
+Seed = Annotated[
+    int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_SEED, description="The same request with the same seed gives the same audio.")
+]
 _NOISE = Field(ge=0.0, le=2.0)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class TtsRequest(_Strict):
+class TtsRequest(BaseModel):
     """One text in one voice."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     text: Text
     speaker_id: SpeakerId
@@ -45,7 +59,7 @@ class TtsRequest(_Strict):
 class OpenAiSpeechRequest(BaseModel):
     """OpenAI's request for speech, as its clients send it; what it has beyond ours is not read."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
     input: Text
     voice: SpeakerId
@@ -91,10 +105,19 @@ class Speaker(BaseModel):
     enrolled_at: str | None = Field(None, description="ISO 8601, UTC.")
 
 
+class EnrolmentNeeds(BaseModel):
+    """What a new voice is made from."""
+
+    clips: int = Field(description="Most recordings.")
+    clip_seconds: float = Field(description="Most of a recording.")
+    seconds: float = Field(description="Least speech of all recordings together.")
+
+
 class Speakers(BaseModel):
     """Every voice, by name."""
 
     speakers: list[Speaker]
+    enrolment: EnrolmentNeeds | None = Field(description="Null where nobody can be enrolled.")
 
 
 class Enrolled(BaseModel):

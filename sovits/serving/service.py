@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sovits.errors import SovitsError
 from sovits.serving.access import ApiKeys, RateLimit
 from sovits.serving.batcher import Batcher
-from sovits.serving.enrolment import Enrolment, Upload
+from sovits.serving.enrolment import Enroller
 from sovits.serving.shelf import VoiceShelf
 from sovits.serving.speaking import Speaking, Spoken
 from sovits.serving.watching import Watch
@@ -30,6 +29,9 @@ class Limits:
         body_bytes: of a request for speech.
         upload_bytes: of an enrolment.
         body_seconds: that a body may take to arrive.
+        head_seconds: that the head of a request may take to arrive.
+        read_seconds: that a client may leave an answer unread.
+        bodies_bytes: of all bodies that are held at a time; larger ones than ``body_bytes`` are sent away then.
         refresh_seconds: between looks at the folder of voices.
     """
 
@@ -39,12 +41,15 @@ class Limits:
     body_bytes: int = 65536
     upload_bytes: int = 64 * 2**20
     body_seconds: float = 30.0
+    head_seconds: float = 10.0
+    read_seconds: float = 30.0
+    bodies_bytes: int = 256 * 2**20
     refresh_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise SovitsError(f"limits.{name}={value} must be above 0.")
+            if not isinstance(value, int | float) or not value > 0:
+                raise SovitsError(f"limits.{name}={value} must be a number above 0.")
 
     def most_bytes(self, path: str) -> int:
         """Of the body of a request for ``path``."""
@@ -59,7 +64,7 @@ class Service:
     shelf: VoiceShelf
     batcher: Batcher[Request, Spoken]
     watch: Watch
-    enrol: Callable[[Sequence[Upload]], Enrolment]
+    enrol: Enroller
     keys: ApiKeys | None
     rate: RateLimit
     limits: Limits

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
 
-import numpy as np
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 
-from sovits.audio.waveform import pcm16
-from sovits.serving.answers import Refused, encoded, refused, stream_head
+from sovits.serving.answers import CLIENT_LEFT, Refused, encoded, errors, refused, speech_headers
 from sovits.serving.batcher import Busy
 from sovits.serving.callers import Caller, known_caller
-from sovits.serving.schemas import MEDIA_TYPES, STREAMED, ErrorAnswer, OpenAiSpeechRequest, TimedSpeech, TtsRequest
+from sovits.serving.schemas import MEDIA_TYPES, STREAMED, OpenAiSpeechRequest, TimedSpeech, TtsRequest
 from sovits.serving.service import Service
 from sovits.serving.speaking import Spoken
+from sovits.serving.streaming import Pieces, SpeechStream
 from sovits.serving.watching import Trace
 from sovits.voice import Passage, Request
 from sovits.voice.timestamps import as_dict
 
 Result = TypeVar("Result")
-CLIENT_LEFT = 499
-"""What nginx calls it; nobody is there to read it."""
-ERRORS = (401, 404, 408, 413, 422, 429, 500, 503, 504)
 
 _AUDIO = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}, "description": "Audio."}
-_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in ERRORS}
+_ERRORS = errors(400, 404, 408, 413, 422, 500, 503, 504, 507)
 _AnyCaller = Annotated[Caller, Depends(known_caller)]
 
 
@@ -101,8 +95,8 @@ def _response(spoken: Spoken, asked: TtsRequest, trace: Trace) -> Response:
     if asked.timestamps:
         times = as_dict(Passage((speech,)))
         body = TimedSpeech(audio=base64.b64encode(audio).decode(), format=asked.format, seed=seed, **times)
-        return JSONResponse(body.model_dump(), headers=_headers(trace, seed))
-    headers = _headers(trace, seed) | {"X-Audio-Seconds": f"{speech.seconds:.4f}"}
+        return JSONResponse(body.model_dump(), headers=speech_headers(trace.request_id, seed))
+    headers = speech_headers(trace.request_id, seed) | {"X-Audio-Seconds": f"{speech.seconds:.4f}"}
     return Response(audio, media_type=MEDIA_TYPES[asked.format], headers=headers)
 
 
@@ -115,46 +109,13 @@ async def _streamed(service: Service, asked: TtsRequest, trace: Trace) -> Respon
     if service.streams.locked():
         raise Busy(service.limits.streams, 1)
     await service.streams.acquire()
+    pieces = Pieces(lambda: service.speaking.voice.stream_sentence(request), service.limits.deadline, service.streams.release)
     try:
-        pieces = await run_in_threadpool(_begun, service.speaking.voice.stream_sentence(request))
+        first = await pieces.next()
     except BaseException:
-        service.streams.release()
+        pieces.close()
         raise
-    return _Stream(service, pieces, asked, trace)
-
-
-class _Stream(StreamingResponse):
-    """Sends the pieces, and gives the stream's place back however it ends: also where the client left before the first byte."""
-
-    def __init__(self, service: Service, pieces: Iterator[np.ndarray], asked: TtsRequest, trace: Trace) -> None:
-        self.service, self.trace, self.samples = service, trace, 0
-        self.rate = service.speaking.voice.sample_rate
-        super().__init__(self._sent(pieces, asked.format), media_type=MEDIA_TYPES[asked.format], headers=_headers(trace, asked.seed))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.trace.status, self.trace.error = CLIENT_LEFT, "the client left"
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.service.streams.release()
-            self.trace.seconds = self.samples / self.rate
-            self.service.watch.tell(self.trace)
-
-    async def _sent(self, pieces: Iterator[np.ndarray], name: str) -> AsyncIterator[bytes]:
-        yield stream_head(self.rate, name)
-        async for piece in iterate_in_threadpool(pieces):
-            self.samples += len(piece)
-            yield pcm16(piece).tobytes()
-        self.trace.status, self.trace.error = 200, None
-
-
-def _begun(pieces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """With the first piece made: what is wrong with a request is found before its answer begins."""
-    return itertools.chain([next(pieces)], pieces)
-
-
-def _headers(trace: Trace, seed: int) -> dict[str, str]:
-    return {"X-Request-Id": trace.request_id, "X-Seed": str(seed)}
+    return SpeechStream(service, first, pieces, trace)
 
 
 async def _unless_gone(request: HttpRequest, work: Awaitable[Result]) -> Result:

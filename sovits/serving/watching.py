@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.handlers
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from sovits.serving.request_log import RequestLog
 from sovits.serving.schemas import TtsRequest
 from sovits.serving.speaking import Spoken
 from sovits.text.symbols import LANGUAGES
@@ -68,9 +68,7 @@ class Watch:
         Gauge("sovits_voices", "Voices that can be asked for.", registry=self.registry).set_function(voices)
         self._log = logging.Logger("sovits.serving.requests")
         if log_file is not None:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            # A full disk is told on stderr by logging itself, and the service goes on.
-            self._log.addHandler(logging.handlers.RotatingFileHandler(log_file, maxBytes=log_bytes, backupCount=4, encoding="utf-8"))
+            self._log.addHandler(RequestLog(log_file, log_bytes))
 
     def tell(self, trace: Trace) -> None:
         """Counts and logs a request that has ended."""

@@ -45,13 +45,13 @@ class VoiceTraining(LightningModule):
         mel_spectrogram: what pictures and validation compare.
         posterior_spectrogram: what the posterior encoder reads.
         mel_loss: reconstruction of the slice.
-        weights: of each generator loss, under the keys of ``GENERATOR_LOSSES``; a loss of weight 0 is not computed.
+        weights: of each generator loss, under the keys of ``known_losses``; a loss of weight 0 is not computed.
         generator_optimizer: made from the synthesizer's (and the speaker classifier's) trainable parameters.
         discriminator_optimizer: made from the discriminators' parameters.
         schedule: made from an optimiser, stepped once an update of its player.
         steps: generator steps to train. Lightning's own ``global_step`` counts the discriminator's updates too.
         adversary_from: generator step at which the adversary joins; before it the synthesizer warms up alone.
-        mel_only_steps: generator steps at the start in which only the mel loss counts, so that the latents carry the sound before the
+        mel_only_steps: generator steps at the start in which only ``first_losses`` count, so that the latents carry the sound before the
             text's prior pulls at them; fewer where the adversary joins before.
         clip_norm: largest gradient norm of each player.
         carried_config: the resolved configuration that every checkpoint carries.
@@ -65,6 +65,10 @@ class VoiceTraining(LightningModule):
         share_discriminator_pass: both players learn from one pass of the discriminators, so that the generator meets them one update older.
         compile: networks are compiled with ``torch.compile`` when training begins; meant for GPUs.
     """
+
+    known_losses: tuple[str, ...] = GENERATOR_LOSSES
+    first_losses: tuple[str, ...] = ("mel",)
+    """Those that count from the very first step, within ``mel_only_steps``."""
 
     def __init__(
         self,
@@ -121,17 +125,20 @@ class VoiceTraining(LightningModule):
         self.frozen_parts = [*freeze_parts(self, freeze)]
         self._averages: dict[int, GradientAverage] = {}
         check_spectrograms(synthesizer, mel_spectrogram, posterior_spectrogram)
-        check_weights(weights, GENERATOR_LOSSES, synthesizer, speaker_classifier)
+        check_weights(weights, self.known_losses, synthesizer, speaker_classifier)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:  # type: ignore[override]
-        own = [*self.synthesizer.parameters(), *(self.speaker_classifier.parameters() if self.speaker_classifier else ())]
-        generator = self.generator_optimizer(_trainable(own, "synthesizer"))
+        generator = self.generator_optimizer(_trainable(self.generator_weights(), "synthesizer"))
         discriminator = self.discriminator_optimizer(_trainable(self.discriminators.parameters(), "discriminators"))
         schedules = [
             {"scheduler": self.schedule(generator), "name": "learning_rate/generator"},
             {"scheduler": self.schedule(discriminator), "name": "learning_rate/discriminator"},
         ]
         return [generator, discriminator], schedules
+
+    def generator_weights(self) -> list[nn.Parameter]:
+        """What the generator's optimiser is made from: the synthesizer's, and those that only serve to teach it."""
+        return [*self.synthesizer.parameters(), *(self.speaker_classifier.parameters() if self.speaker_classifier else ())]
 
     def on_train_start(self) -> None:
         if self.compiled:
@@ -218,7 +225,7 @@ class VoiceTraining(LightningModule):
             return losses.speaker_consistency(self.synthesizer.embed_speaker(synthetic.squeeze(1)), expected)
 
     def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        counted = ["mel"] if self.generator_step < self.mel_only_steps else list(terms)
+        counted = [name for name in terms if name in self.first_losses or self.generator_step >= self.mel_only_steps]
         return torch.stack([self.weights[name] * terms[name] for name in counted]).sum()
 
     def _update(self, player: int, current: Round, loss: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:

@@ -52,7 +52,7 @@ def _write_table(figures: dict[str, Figures], path: Path) -> None:
 
 
 def _tell(figures: dict[str, Figures]) -> None:
-    table = Table("format", "MB", "equal durations", "largest difference", "SNR [dB]", "real-time factor", "x faster", title="Exported")
+    table = Table("format", "MB", "equal durations", "largest difference", "SNR [dB]", "voice from a clip", "real-time factor", "x faster", title="Exported")
     for kind, own in figures.items():
         table.add_row(
             kind,
@@ -60,6 +60,7 @@ def _tell(figures: dict[str, Figures]) -> None:
             f"{own.equal_durations:.1%}",
             f"{own.speech_error:.1e}",
             f"{own.speech_snr:.0f}",
+            "none" if own.voice_similarity is None else f"{own.voice_similarity:.4f}",
             f"{own.rtf:.3f}",
             f"{own.speedup:.2f}",
         )

@@ -16,7 +16,7 @@ from sovits.errors import SovitsError
 from sovits.metrics import EnglishRecognizer
 from sovits.serving.access import ApiKeys, RateLimit, new_key, require_keys
 from sovits.serving.batcher import Batcher
-from sovits.serving.enrolment import Enroller, EnrolmentLimits
+from sovits.serving.enrolment import Enroller
 from sovits.serving.service import Service
 from sovits.serving.shelf import VoiceShelf
 from sovits.serving.speaking import Speaking, Spoken
@@ -42,10 +42,12 @@ def serve(config: DictConfig) -> None:
     import uvicorn
 
     from sovits.serving.app import create_app
+    from sovits.serving.connections import patient
 
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    app = create_app(build_service(config))
+    service = build_service(config)
+    app = create_app(service)
     log.info("Open http://%s:%s in a browser, or see /docs", config.host, config.port)
     uvicorn.run(
         app,
@@ -55,6 +57,7 @@ def serve(config: DictConfig) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=config.shutdown_seconds,
+        http=patient(service.limits.head_seconds, service.limits.read_seconds),  # type: ignore[arg-type]
     )
 
 
@@ -87,7 +90,7 @@ def build_service(config: DictConfig) -> Service:
         shelf=shelf,
         batcher=batcher,
         watch=Watch(lambda: batcher.waiting, lambda: len(shelf.names), log_file, config.log.text),
-        enrol=Enroller(voice, instantiate(config.gate), SignalJudge(), VoiceActivityDetector(), EnrolmentLimits()),
+        enrol=Enroller(voice, instantiate(config.gate), SignalJudge(), VoiceActivityDetector(), instantiate(config.enrolment)),
         keys=keys,
         rate=RateLimit(config.requests_per_minute),
         limits=instantiate(config.limits),

@@ -31,6 +31,7 @@ from sovits.training.resuming import finished_checkpoint, load_finished, named_l
 from sovits.training.warm_start import warm_start
 from sovits.verbs.add_speaker import Addition
 from sovits.verbs.budgeting import keep_within_budget
+from sovits.verbs.distil import Distillation
 from sovits.verbs.evaluate import evaluate
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.speaker_bank import SpeakerBank
@@ -67,6 +68,7 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
     _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     addition = Addition.asked_for(config)
+    distillation = Distillation.asked_for(config)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
     if not data.utterances("val"):
@@ -74,7 +76,7 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
             f"data.root={data.root} has no usable val utterance, so nothing could be judged or saved; "
             "a speaker needs three utterances or more: record more and run `sovits prepare` again, or set data.evaluate_on_train=true."
         )
-    record.note(speakers=data.speakers, data=data_told(data))
+    record.note(speakers=data.speakers, data=data_told(data), teacher=distillation.told if distillation else None)
     if reproduction is not None:
         reproduction.begin(record.record)
     timekeepers = keep_within_budget(config, data)
@@ -84,6 +86,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
     if addition is not None:
         addition.begin(training, data)
     training.carried_config = carried_config(config, training, data.front_end.tokenizer)
+    if distillation is not None:
+        distillation.begin(training, data)
     callbacks: list[Callback] = [*(instantiate(node) for node in config.callbacks.values() if node), *timekeepers]
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values() if node]
     for logger in loggers:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from sovits.modules.graphs import plain, write_graphs
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.engine import Engine, Line, drawn_latents, duration_noise
 from sovits.voice.exported import ONNX, SPEAKERS, TORCH, WEIGHTS, Export
+from sovits.voice.onnx_engine import SPEAKER
 from sovits.voice.quantization import to_int8
 from sovits.voice.request import Request
 from sovits.voice.speaker_bank import SpeakerBank
@@ -46,6 +49,8 @@ class Figures:
     """Largest difference of the samples, as a share of the loudest, where both say the same drawn latents."""
     speech_snr: float
     """The same samples' power over that of their difference, in dB."""
+    voice_similarity: float | None
+    """Least cosine between the voices that both read from the checkpoint's speech; None: it reads none from clips."""
     rtf: float
     """Seconds of work for a second of speech, a sentence at a time: the median of the rounds, on the machine that exported."""
     speedup: float
@@ -117,11 +122,18 @@ class Exporter:
             # What LoRA learned is in the weights.
             changes = {"semantic_encoder": {**semantic, "lora": None}} if semantic else {}
             return config | {"model": config["model"] | changes}
-        for graph in write_graphs(self.synthesizer, folder, self.voice.sample_rate):
+        for graph in self._graphs:
             if kind == "int8":
-                to_int8(graph.rename(graph.with_suffix(".full")), graph)
-                graph.with_suffix(".full").unlink()
+                to_int8(graph, folder / graph.name, products=graph.name != SPEAKER)
+            else:
+                shutil.copyfile(graph, folder / graph.name)
         return config
+
+    @cached_property
+    def _graphs(self) -> list[Path]:
+        """Of single precision, for all kinds that are made of them."""
+        self._scratch = tempfile.TemporaryDirectory(prefix="sovits-export-")
+        return write_graphs(self.synthesizer, Path(self._scratch.name), self.voice.sample_rate)
 
     def _describe(self, kind: str, config: Mapping[str, Any], figures: Figures | None = None) -> Export:
         synthesizer = self.synthesizer
@@ -150,6 +162,7 @@ class Exporter:
             differences.append((said - own).ravel())
             wholes.append(said.ravel())
         difference, whole = np.concatenate(differences), np.concatenate(wholes)
+        spoken = [np.resize(said.samples, 2 * self.voice.sample_rate) for said in self.voice.engine.speak(lines)]
         times = self._times([self.voice, other], lines)
         seconds = sum(len(said.samples) for said in (self.voice.engine.speak([line])[0] for line in lines)) / self.voice.sample_rate
         return Figures(
@@ -158,9 +171,14 @@ class Exporter:
             prior_error=prior_error,
             speech_error=float(np.abs(difference).max() / np.abs(whole).max()),
             speech_snr=float(10 * np.log10(np.square(whole).mean() / max(float(np.square(difference).mean()), 1e-20))),
+            voice_similarity=min(float(self.voice.embed(one) @ other.embed(one)) for one in spoken) if self._reads_clips else None,
             rtf=statistics.median(own for _, own in times) / seconds,
             speedup=statistics.median(checkpoint / own for checkpoint, own in times),
         )
+
+    @property
+    def _reads_clips(self) -> bool:
+        return self.synthesizer.speaker_encoder is not None and self.synthesizer.speaker_encoder.zero_shot
 
     def _line(self, text: str, number: int) -> Line:
         names = self.voice.speakers

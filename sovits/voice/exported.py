@@ -90,7 +90,7 @@ class Export:
         """Writes the config, the phone table and, last, the description with the hashes of all files that are there."""
         _write(folder / CONFIG, dict(config))
         _write(folder / PHONES, phone_tables())
-        hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != ABOUT}
         _write(folder / ABOUT, {"format": FORMAT, **asdict(self), "hashes": hashes})
 
 

@@ -85,9 +85,7 @@ class OnnxEngine:
 
     def reconstruct(self, samples: np.ndarray, voice: np.ndarray) -> np.ndarray:
         """See :class:`~sovits.voice.engine.Engine`."""
-        raise SovitsError(
-            "An export to ONNX has no posterior encoder to reconstruct recordings with; take the checkpoint."
-        )
+        raise SovitsError("An export to ONNX has no posterior encoder to reconstruct recordings with; take the checkpoint.")
 
     def prior(self, lines: Sequence[Line], noise: np.ndarray) -> SpokenPrior:
         """See :class:`~sovits.voice.engine.Engine`."""
@@ -132,6 +130,4 @@ def _session(path: Path, device: str, threads: int | None) -> onnxruntime.Infere
     try:
         return onnxruntime.InferenceSession(path, options, providers=[PROVIDERS[kind]])
     except UNREADABLE as error:
-        raise SovitsError(
-            f"{path} is no graph that onnxruntime reads ({str(error).splitlines()[0]}); export it again."
-        ) from error
+        raise SovitsError(f"{path} is no graph that onnxruntime reads ({str(error).splitlines()[0]}); export it again.") from error

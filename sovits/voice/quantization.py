@@ -16,13 +16,18 @@ SMALLEST = 1024
 """Numbers of a weight that is worth it."""
 
 
-def to_int8(source: Path, target: Path) -> Path:
+def to_int8(source: Path, target: Path, products: bool = True) -> Path:
     """Writes ``source`` with whole-number weights as ``target``.
 
-    Matrix products also run in whole numbers: their inputs are rounded as they come, each call by its own range (dynamic quantization).
-    Convolutions do not, where that costs more time than it saves: their weights, rounded channel by channel, become numbers of single
-    precision when the graph is loaded. Embeddings are looked up as whole numbers.
+    The weights of convolutions are rounded channel by channel, and become numbers of single precision again when the graph is loaded.
+
+    Args:
+        products: whether matrix products run in whole numbers too, their inputs rounded as they come, each call by its own range (dynamic
+            quantization), and embeddings are looked up as such. Not for a graph that reads power spectra: eight bits hold no quiet band
+            beside a loud one.
     """
+    if not products:
+        return _save(onnx.load(source), target)
     before = logging.root.manager.disable
     # It advises to infer shapes first, which these graphs have.
     logging.disable(logging.WARNING)
@@ -30,7 +35,10 @@ def to_int8(source: Path, target: Path) -> Path:
         quantize_dynamic(source, target, op_types_to_quantize=["MatMul", "Gemm", "Gather"], per_channel=True, weight_type=QuantType.QInt8)
     finally:
         logging.disable(before)
-    model = onnx.load(target)
+    return _save(onnx.load(target), target)
+
+
+def _save(model: onnx.ModelProto, target: Path) -> Path:
     _round_convolutions(model.graph)
     onnx.save(model, target)
     return target

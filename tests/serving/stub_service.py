@@ -25,7 +25,7 @@ from sovits.audio.waveform import encode_waveform, pcm16
 RATE = 22050
 MOST_CHARACTERS = 150
 STRICT = "default-src 'self'; media-src blob: data:; img-src 'self' data:"
-PAGES = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 @dataclass
@@ -77,6 +77,8 @@ class StubService:
     """Status and message of the next POST."""
     notes: tuple[str, ...] = ()
     """Of the next enrolment."""
+    enrolment: dict[str, float] | None = field(default_factory=lambda: {"clips": 20, "clip_seconds": 60.0, "seconds": 3.0})
+    """What a new voice needs."""
     asked: list[Asked] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """Paths whose clients went before the answer."""
@@ -116,12 +118,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._keep()
-        if self.path in PAGES:
-            name, kind = PAGES[self.path]
-            self._send(200, (self.stub.page / name).read_bytes(), kind, {"Content-Security-Policy": STRICT})
+        file = self.stub.page / ("index.html" if self.path == "/" else self.path.removeprefix("/page/"))
+        if self.path == "/" or (self.path.startswith("/page/") and file.is_file()):
+            self._send(200, file.read_bytes(), KINDS[file.suffix], {"Content-Security-Policy": STRICT})
         elif self._admitted():
             if self.path == "/v1/speakers":
-                self._send_json(200, {"speakers": [asdict(one) for one in self.stub.speakers]})
+                self._send_json(200, {"speakers": [asdict(one) for one in self.stub.speakers], "enrolment": self.stub.enrolment})
             else:
                 self._refuse(404, "Not Found; /docs lists what there is.")
 

@@ -155,7 +155,13 @@ def test_openai_s_words(client: TestClient, voice: Voice) -> None:
         ({"speaker_id": 3}, 422, "speaker_id: "),
         ({"speed": 9}, 422, "speed: "),
         ({"seed": -1}, 422, "seed: "),
-        ({"seed": 2**63}, 422, "seed: "),
+        ({"seed": 2**53}, 422, "seed: "),
+        ({"seed": "1"}, 422, "seed: "),
+        ({"seed": True}, 422, "seed: "),
+        ({"seed": 1.5}, 422, "seed: "),
+        ({"speed": "1"}, 422, "speed: "),
+        ({"speed": True}, 422, "speed: "),
+        ({"stream": "yes"}, 422, "stream: "),
         ({"format": "exe"}, 422, "format: "),
         ({"language": "fr"}, 422, "language: "),
         ({"checkpoint": "/etc/passwd"}, 422, "checkpoint: Extra inputs are not permitted"),
@@ -177,7 +183,9 @@ def test_exactly_as_many_characters_as_may_be(client: TestClient) -> None:
     assert client.post("/v1/tts", json={"text": "a" + "好" * 149, "speaker_id": "ana"}).status_code == 200
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"text": NaN}', b"null", b"1" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff\xfe", b'{"text": NaN}', b"null", b"1" * 5000, b'{"text": "\\ud800", "speaker_id": "ana"}']
+)
 def test_bodies_that_are_no_request(client: TestClient, content: bytes) -> None:
     answer = client.post("/v1/tts", content=content, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
@@ -193,6 +201,7 @@ def test_paths_and_methods_that_are_not_there(client: TestClient) -> None:
     ):
         answer = client.request(method, path)
         assert answer.status_code == status
+        assert answer.headers.get("allow") == {"/v1/tts": "POST", "/v1/speakers": "GET, POST"}.get(path)
         assert answer.json()["error"]["message"].endswith("/docs lists what there is.")
 
 
@@ -321,10 +330,22 @@ def test_the_description_is_whole(client: TestClient) -> None:
         "/metrics",
     }
     answers = described["paths"]["/v1/tts"]["post"]["responses"]
-    assert {"200", "401", "404", "408", "413", "422", "429", "500", "503", "504"} <= set(answers)
+    assert set(answers) == {"200", "400", "404", "408", "413", "422", "500", "503", "504", "507"}
     assert {"audio/wav", "audio/ogg", "application/json"} <= set(answers["200"]["content"])
     assert answers["422"]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorAnswer")
+    assert "securitySchemes" not in described["components"]
+
+
+def test_the_description_of_a_service_with_keys(checkpoint: Path, tmp_path: Path) -> None:
+    from sovits.serving.access import new_key
+
+    new_key("alice", tmp_path / "keys.txt")
+    app = create_app(service_of(checkpoint, tmp_path, f"api_keys={tmp_path / 'keys.txt'}"))
+    described = app.openapi()
     assert described["components"]["securitySchemes"]
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            assert ("security" in operation) == ({"401", "429"} <= set(operation["responses"])) == (path not in ("/health", "/ready"))
 
 
 def test_a_stream_whose_client_left_at_once_gives_its_place_back(checkpoint: Path, tmp_path: Path) -> None:
@@ -413,7 +434,7 @@ def test_enrolments_that_cannot_be(client: TestClient, tmp_path: Path, form: dic
     answer = client.post("/v1/speakers", data=form, files=[("clips", ("a.wav", b"no sound", "audio/wav"))] if files else None)
     assert answer.status_code == 422
     assert message in answer.json()["error"]["message"]
-    assert list((tmp_path / "bank").iterdir()) == []
+    assert list((tmp_path / "bank").glob("[!.]*")) == []
 
 
 def test_enrolments_that_wait_are_bounded(client: TestClient, service: Service) -> None:

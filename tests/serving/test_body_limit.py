@@ -24,7 +24,9 @@ async def echo(_: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": message["body"] + after["type"].encode()})
 
 
-def asked(messages: Iterable[Message], headers: Iterable[tuple[bytes, bytes]] = (), seconds: float = 5.0) -> tuple[int, bytes]:
+def asked(
+    messages: Iterable[Message], headers: Iterable[tuple[bytes, bytes]] = (), seconds: float = 5.0, together: int = 100
+) -> tuple[int, bytes]:
     """Status and body of the answer to a request that comes in ``messages``, and then never ends; (0, b"") for none."""
 
     async def scene() -> tuple[int, bytes]:
@@ -39,7 +41,7 @@ def asked(messages: Iterable[Message], headers: Iterable[tuple[bytes, bytes]] = 
         async def send(message: Message) -> None:
             sent.append(message)
 
-        app = BodyLimit(echo, most=lambda path: LIMIT if path == "/small" else 100, seconds=seconds)
+        app = BodyLimit(echo, most=lambda scope: LIMIT if scope["path"] == "/small" else 100, small=4, together=together, seconds=seconds)
         await app({"type": "http", "path": "/small", "headers": list(headers), "method": "POST"}, receive, send)
         if not sent:
             return 0, b""
@@ -78,6 +80,34 @@ def test_a_body_that_does_not_come() -> None:
     status, answer = asked([body(b"x", True)], seconds=0.05)
     assert status == 408
     assert "within 0.05 s" in json.loads(answer)["error"]["message"]
+
+
+def test_more_than_can_be_held_is_sent_away_but_small_ones_are_not() -> None:
+    assert asked([body(b"1234"), LEFT], together=3)[0] == 200
+    status, answer = asked([body(b"12345")], together=3)
+    assert status == 503
+    assert "try again in 5 s" in json.loads(answer)["error"]["message"]
+
+
+def test_what_was_held_is_forgotten_with_its_answer() -> None:
+    app = BodyLimit(echo, most=lambda _: 100, small=4, together=10, seconds=5.0)
+
+    async def scene(messages: list[Message]) -> int:
+        coming, sent = iter(messages), []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return next(coming)
+
+        await app({"type": "http", "path": "/", "headers": [], "method": "POST"}, receive, send)
+        return sent[0]["status"] if sent else 0
+
+    for _ in range(3):
+        assert asyncio.run(scene([body(b"x" * 9), LEFT])) == 200
+        assert asyncio.run(scene([body(b"x" * 11), LEFT])) == 503
+        assert asyncio.run(scene([body(b"x" * 9, True), LEFT])) == 0
 
 
 def test_nobody_is_answered_who_left() -> None:

@@ -101,7 +101,7 @@ def test_limits(voice: Voice) -> None:
         enroller(voice, clip_bytes=1000)([upload(sound())])
     with pytest.raises(SovitsError, match="bytes together and may have 200,000"):
         enroller(voice, all_bytes=200_000)([upload(sound())] * 2)
-    with pytest.raises(SovitsError, match="clip_seconds=0 of an enrolment is not a number above 0"):
+    with pytest.raises(SovitsError, match="enrolment.clip_seconds=0 is not a number above 0"):
         EnrolmentLimits(clip_seconds=0)
     with pytest.raises(SovitsError, match=r"1\.5 s of speech are too few .* send 3 s or more"):
         enroller(voice)([upload(sound(2))])

@@ -24,7 +24,9 @@ from tests.browser import Browser, browser
 from tests.serving.stub_service import RATE, STRICT, StubService, StubSpeaker, stub_service
 
 PAGE = app.PAGE
-HTML, CSS, JS = ((PAGE / name).read_text(encoding="utf-8") for name in ("index.html", "page.css", "page.js"))
+MODULES = {path.name: path.read_text(encoding="utf-8") for path in sorted(PAGE.glob("*.js"))}
+HTML, CSS = ((PAGE / name).read_text(encoding="utf-8") for name in ("index.html", "page.css"))
+JS = "".join(MODULES.values())
 EVIL = "<img src=x onerror=\"document.title='taken'\"> <b>Eve</b>"
 SPEAKERS = (
     StubSpeaker("p225"),
@@ -53,7 +55,7 @@ def test_nothing_stands_in_the_page_that_a_strict_policy_forbids() -> None:
     names = {name for _, attributes in tags for name in attributes}
     assert [name for name in names if name == "style" or name.startswith("on")] == []
     addresses = [value or "" for _, attributes in tags for name, value in attributes.items() if name in ("src", "href", "action")]
-    assert {address for address in addresses if not address.startswith("data:image/")} == {"page.css", "page.js"}
+    assert {address for address in addresses if not address.startswith("data:image/")} == {"page/page.css", "page/page.js"}
     assert "url(" not in CSS
     assert "@import" not in CSS
     assert re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|alert\(|confirm\(|prompt\(|https?://", JS) == []
@@ -66,13 +68,21 @@ def test_the_page_agrees_with_the_service() -> None:
     assert by_id["consent"]["maxlength"] == str(LONGEST_CONSENT)
     assert re.findall(r"<option>(\w+)", HTML) == list(MEDIA_TYPES)
     assert dict(re.findall(r'(\w+): "(audio/\w+)"', JS.split("const TYPES")[1].split("}")[0])) == MEDIA_TYPES
-    assert f"MOST_CLIPS = {limits.clips}," in JS
     assert f"At least {limits.seconds:g} s" in HTML
     assert f"Up to {limits.clips} recordings, none longer than {limits.clip_seconds:g} s" in HTML
     assert int(re.findall(r"LONGEST_RECORDING = (\d+)", JS)[0]) < limits.clip_seconds
     assert {f".{ending}" for ending in re.findall(r"READABLE = /\\\.\((.*)\)", JS)[0].split("|")} == set(READABLE)
     for directive in STRICT.split("; "):
         assert directive in app._SAFE["Content-Security-Policy"]
+
+
+def test_the_modules_are_small_and_know_only_those_below_them() -> None:
+    order = ["dom.js", "asking.js", "samples.js", "voices.js", "player.js", "takes.js", "speaking.js", "enrolment.js", "page.js"]
+    assert sorted(order) == list(MODULES)
+    for place, name in enumerate(order):
+        assert set(re.findall(r'from "\./(.+?)"', MODULES[name])) <= set(order[:place])
+        assert MODULES[name].count("\n") < 250
+    assert set(re.findall(r'import "\./(.+?)"', MODULES["page.js"])) == {"enrolment.js"}
 
 
 def test_every_colour_and_every_element_that_is_used_exists() -> None:
@@ -157,6 +167,38 @@ def test_speaking(tmp_path: Path) -> None:
         page.click("#speak")
         page.wait("document.querySelectorAll('#take-list li').length === 3")
         assert service.last("POST", "/v1/tts").json == expected | {"seed": seed}
+
+
+@pytest.mark.slow
+def test_voices_that_others_enrol_and_delete(tmp_path: Path) -> None:
+    look = "window.dispatchEvent(new Event('focus'))"
+    with visited(tmp_path) as (page, service):
+        choose_voice(page, "Anna")
+        page.run("document.querySelector('.voice :checked').focus()")
+        service.speakers.append(StubSpeaker("Eve", "enrolled"))
+        page.run(look)
+        page.wait("document.querySelectorAll('.voice').length === 4")
+        # Who stands on a voice is not moved.
+        assert page.run("[document.activeElement.value, document.querySelector('.voice :checked').value]") == ["Anna", "Anna"]
+        page.run("document.querySelector('.voice').mark = 1")
+        asked = len(service.asked)
+        page.run(look)
+        for _ in range(200):
+            if len(service.asked) > asked:
+                break
+            page.run("new Promise(done => setTimeout(done, 20))")
+        # What is as it was is not written anew.
+        assert page.run("document.querySelector('.voice').mark") == 1
+        service.speakers[:] = [one for one in service.speakers if one.id != "Anna"]
+        page.run(look)
+        page.wait("document.querySelectorAll('.voice').length === 3")
+        assert text_of(page, "#voices-note") == "The voice “Anna” is no longer there."
+        service.enrolment = {"clips": 2, "clip_seconds": 9.0, "seconds": 4.0}
+        page.run(look)
+        page.wait("document.querySelector('#clips-needed').textContent.includes('Up to 2 recordings, none longer than 9 s.')")
+        service.enrolment = None
+        page.run(look)
+        page.wait("document.querySelector('#enrol').hidden")
 
 
 @pytest.mark.slow

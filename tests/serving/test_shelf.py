@@ -19,6 +19,7 @@ import pytest
 
 from sovits.errors import SovitsError
 from sovits.serving.shelf import EnrolmentDetails, ModelVoice, ShelvedVoice, UnknownVoice, VoiceExists, VoiceShelf
+from sovits.serving.voice_folder import LOCK, FolderHeld, VoiceFolder
 
 SIZE = 8
 ABOUT = EnrolmentDetails(12.5, 2, "Bea agreed on 3 May.", "alice")
@@ -31,6 +32,11 @@ def voice(seed: int) -> np.ndarray:
 
 def shelf(folder: Path | None) -> VoiceShelf:
     return VoiceShelf({"ana": voice(1), "bo": voice(2)}, folder, SIZE)
+
+
+def files(folder: Path) -> list[str]:
+    """What is in the folder but its lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 def put(folder: Path, name: str, values: np.ndarray) -> Path:
@@ -63,7 +69,7 @@ def test_a_new_voice_outlives_the_service(tmp_path: Path) -> None:
         assert told.enrolled_at is not None
         assert told.enrolled_at.endswith("+00:00")
     assert json.loads((tmp_path / "new" / "bank" / "Bea.json").read_text())["key"] == "alice"
-    assert sorted(path.name for path in (tmp_path / "new" / "bank").iterdir()) == ["Bea.json", "Bea.npy"]
+    assert files(tmp_path / "new" / "bank") == ["Bea.json", "Bea.npy"]
     with pytest.raises(VoiceExists, match="'Bea' already"):
         own.add("Bea", voice(4), ABOUT)
     with pytest.raises(VoiceExists, match="'ana' already"):
@@ -75,7 +81,7 @@ def test_taking_away(tmp_path: Path) -> None:
     own.add("bea", voice(3), ABOUT)
     own.remove("bea")
     assert own.names == ["ana", "bo"]
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
     with pytest.raises(UnknownVoice, match="no voice 'bea'"):
         own.remove("bea")
     with pytest.raises(ModelVoice, match="'ana' is a voice of the model"):
@@ -175,7 +181,7 @@ def test_a_name_in_either_way_of_writing_it(tmp_path: Path) -> None:
         own.add(taken_apart, voice(4), ABOUT)
     own.remove(taken_apart)
     assert composed not in own
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", [SIZE, SIZE + 1])
@@ -243,10 +249,10 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     own = shelf(tmp_path)
-    monkeypatch.setattr("sovits.serving.shelf.write_embedding", fail)
+    monkeypatch.setattr("sovits.serving.voice_folder.os.fsync", fail)
     with pytest.raises(OSError, match="No space"):
         own.add("bea", voice(3), ABOUT)
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
     assert "bea" not in own
 
 
@@ -280,9 +286,10 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
 
 def test_a_description_without_a_voice_and_what_a_kill_leaves(tmp_path: Path) -> None:
     (tmp_path / "bea.json").write_text("{}")
-    (tmp_path / ".cy.npy.123.partial").write_bytes(b"half")
+    (tmp_path / ".cy.npy.123.voice-partial").write_bytes(b"half")
     own = shelf(tmp_path)
     assert own.names == ["ana", "bo"]
+    assert files(tmp_path) == ["bea.json"]
     own.add("bea", voice(3), ABOUT)
     assert next(one for one in own.described() if one.id == "bea").consent == ABOUT.consent
 
@@ -350,6 +357,56 @@ def test_two_who_add_the_same_name(tmp_path: Path) -> None:
     assert len(said) == 4
     np.testing.assert_allclose(own["bea"], voice(int(winner)), rtol=1e-6)
     assert next(one for one in own.described() if one.id == "bea").consent == winner
+
+
+def test_two_services_add_one_name_once(tmp_path: Path) -> None:
+    work = (
+        "import sys, numpy, pathlib\n"
+        "from sovits.serving.shelf import EnrolmentDetails, VoiceExists, VoiceShelf\n"
+        "own = VoiceShelf({}, pathlib.Path(sys.argv[1]), 8)\n"
+        "print(flush=True)\n"
+        "sys.stdin.readline()\n"
+        "for number in range(20):\n"
+        "    try:\n"
+        "        own.add(f'v{number}', numpy.eye(8)[int(sys.argv[2])], EnrolmentDetails(consent=sys.argv[2]))\n"
+        "        print(number)\n"
+        "    except VoiceExists:\n"
+        "        pass\n"
+    )
+    command = [sys.executable, "-c", work, str(tmp_path)]
+    services = [subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in ("0", "1")]
+    for service in services:
+        assert service.stdout is not None
+        service.stdout.readline()
+    for service in services:
+        assert service.stdin is not None
+        service.stdin.write("go\n")
+        service.stdin.flush()
+    added = [[int(line) for line in service.communicate(timeout=60)[0].split()] for service in services]
+    assert sorted(added[0] + added[1]) == list(range(20))
+    own = VoiceShelf({}, tmp_path, 8)
+    for one in own.described():
+        assert int(one.id[1:]) in added[int(one.consent or "")]
+        assert own[one.id][int(one.consent or "")] == 1
+
+
+def test_a_folder_that_another_service_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = shelf(tmp_path)
+    monkeypatch.setattr("sovits.serving.voice_folder.HELD_SECONDS", 0.05)
+    with VoiceFolder(tmp_path, SIZE).held(), pytest.raises(FolderHeld, match="Another service holds"):
+        own.add("bea", voice(3), ABOUT)
+    own.add("bea", voice(3), ABOUT)
+
+
+def test_a_description_is_not_inherited_by_another_voice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shelf(tmp_path).add("bea", voice(3), ABOUT)
+    # A kill between the two, while it was added or taken away.
+    (tmp_path / "bea.npy").unlink()
+    put(tmp_path, "bea", voice(4))
+    with caplog.at_level(logging.WARNING):
+        own = shelf(tmp_path)
+    assert ShelvedVoice("bea", "enrolled") in own.described()
+    assert "belongs to another voice" in caplog.text
 
 
 def test_reading_while_voices_come_and_go(tmp_path: Path) -> None:

@@ -6,12 +6,7 @@ import io
 import json
 import re
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,8 +21,7 @@ from sovits.voice import Voice
 from tests.browser import browser
 from tests.builders import SAMPLE_RATE
 from tests.checkpoints import tiny_checkpoint
-
-COMMAND = [sys.executable, "-m", "sovits.cli", "serve"]
+from tests.serving.running import COMMAND, served
 
 
 @pytest.fixture(scope="module")
@@ -35,31 +29,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "last.ckpt"
     torch.save(tiny_checkpoint(), path)
     return path
-
-
-@contextmanager
-def served(checkpoint: Path, folder: Path, *overrides: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A service of its own process, and its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    given = [f"checkpoint={checkpoint}", f"port={port}", f"paths.outputs={folder / 'outputs'}", f"bank={folder / 'bank'}", *overrides]
-    process = subprocess.Popen([*COMMAND, *given], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 120
-        while True:
-            assert process.poll() is None, process.stdout.read() if process.stdout else ""
-            assert time.monotonic() < until, "it is never ready"
-            try:
-                if httpx.get(f"{address}/ready").status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.2)
-        yield address, process
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def ended(*arguments: str) -> str:
@@ -85,8 +54,7 @@ def test_openai_s_client_and_a_graceful_end(checkpoint: Path, tmp_path: Path) ->
         with pytest.raises(openai.NotFoundError, match="no speaker 'alloy'"):
             client.audio.speech.create(model="x", voice="alloy", input="hello")
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode in (0, -signal.SIGTERM), output
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM), (tmp_path / "said.txt").read_text()
     (log,) = (tmp_path / "outputs").rglob("requests.jsonl")
     assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == [200, 200, 404]
 
@@ -117,11 +85,11 @@ def test_the_page_in_a_browser(checkpoint: Path, tmp_path: Path) -> None:
         page.wait("document.querySelectorAll('.voice').length === 3")
         assert "<img src=x" in page.run("document.querySelector('#voices').textContent")
         page.picture(tmp_path / "page.png")
-        assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == ["Bea.json", "Bea.npy"]
+        assert sorted(path.name for path in (tmp_path / "bank").glob("[!.]*")) == ["Bea.json", "Bea.npy"]
         page.click(".voice button")
         page.click("#sure .danger")
         page.wait("document.querySelectorAll('.voice').length === 2")
-        assert list((tmp_path / "bank").iterdir()) == []
+        assert list((tmp_path / "bank").glob("[!.]*")) == []
         assert {re.match(r"\w+://[^/]*", one)[0] for one in page.asked_of_network} == {address}  # type: ignore[index]
         # The refused text is the one error that the browser's console tells of.
         assert [error for error in page.errors if "422" not in error and "favicon" not in error] == []
