@@ -2,11 +2,10 @@
 
 from sovits.metrics.cepstral_distortion import MelCepstralDistortion
 from sovits.metrics.duration_error import DurationError
-from sovits.metrics.english_recognizer import EnglishRecognizer
 from sovits.metrics.intelligibility import Intelligibility
 from sovits.metrics.judge import REAL, RECONSTRUCTION, WORST, Figure, Judge, PairJudge, Reading, Recording, SoundJudge
 from sovits.metrics.mel_distance import MelDistance, mel_distance, warped_mel_distance
-from sovits.metrics.mos_proxy import Dnsmos, MosProxy, MosScores
+from sovits.metrics.mos_proxy import MosProxy
 from sovits.metrics.panel import Panel
 from sovits.metrics.pitch import PitchError
 from sovits.metrics.signal_quality import SignalQuality
@@ -14,7 +13,7 @@ from sovits.metrics.similarity_opinion import SimilarityOpinion
 from sovits.metrics.speaker_confusion import Confusion, NearestSpeaker
 from sovits.metrics.speaker_similarity import SpeakerSimilarity, VoiceJudge
 from sovits.metrics.voice_encoders import RememberingEncoder, ResemblyzerEncoder, SpeechBrainEncoder, VoiceEncoder
-from sovits.metrics.word_coverage import Coverage, CoveredWord, WordCoverage, find_coverage
+from sovits.metrics.word_coverage import WordCoverage
 from sovits.metrics.word_errors import WordErrors
 
 __all__ = [
@@ -22,18 +21,13 @@ __all__ = [
     "RECONSTRUCTION",
     "WORST",
     "Confusion",
-    "Coverage",
-    "CoveredWord",
-    "Dnsmos",
     "DurationError",
-    "EnglishRecognizer",
     "Figure",
     "Intelligibility",
     "Judge",
     "MelCepstralDistortion",
     "MelDistance",
     "MosProxy",
-    "MosScores",
     "NearestSpeaker",
     "PairJudge",
     "Panel",
@@ -51,7 +45,6 @@ __all__ = [
     "VoiceJudge",
     "WordCoverage",
     "WordErrors",
-    "find_coverage",
     "mel_distance",
     "warped_mel_distance",
 ]

@@ -5,33 +5,12 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sovits.audio.waveform import resample
-from sovits.errors import SovitsError
+from sovits.hearing import clips
 
 Clip = np.ndarray | Tensor
 """One waveform: [T_samples], or anything that squeezes to it."""
 
-SILENCE_RMS = 1e-4
-"""A clip whose root mean square is below this (-80 dBFS) counts as silent: nobody would hear it."""
-
 
 def as_samples(clip: Clip, sample_rate: int, wanted_rate: int) -> np.ndarray:
-    """A clip as float32 [T_samples] at ``wanted_rate`` Hz, clipped to [-1, 1].
-
-    Raises:
-        SovitsError: a sample is not a finite number, which means that the network that made it has diverged.
-    """
-    samples = clip.detach().cpu().float().numpy() if isinstance(clip, Tensor) else np.asarray(clip, dtype=np.float32)
-    samples = samples.reshape(-1)
-    if not np.isfinite(samples).all():
-        raise SovitsError(
-            "A clip to be scored holds NaN or infinite samples; the model has diverged: lower the learning rate or resume earlier."
-        )
-    if sample_rate != wanted_rate and samples.size:
-        samples = resample(samples, sample_rate, wanted_rate)
-    return np.clip(samples, -1.0, 1.0).astype(np.float32)
-
-
-def is_silent(samples: np.ndarray) -> bool:
-    """Whether [T_samples] holds no sound: empty, or quieter than :data:`SILENCE_RMS`."""
-    return samples.size == 0 or float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS
+    """See :func:`sovits.hearing.clips.as_samples`; on any device."""
+    return clips.as_samples(clip.detach().cpu().float().numpy() if isinstance(clip, Tensor) else clip, sample_rate, wanted_rate)

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from sovits.metrics.clips import as_samples, is_silent
+from sovits.hearing.clips import is_silent
+from sovits.metrics.clips import as_samples
 from sovits.metrics.judge import Figure, Judge, Reading
 from sovits.metrics.warping import SAMPLE_RATE, speech_edges
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sovits.errors import SovitsError
-from sovits.metrics.english_recognizer import EnglishRecognizer, plain_arcs
+from sovits.hearing.english_recognizer import EnglishRecognizer, plain_arcs
 from sovits.metrics.judge import Figure, Reading, SoundJudge
 from sovits.text.language import ENGLISH
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from sovits.errors import SovitsError
-from sovits.metrics.clips import as_samples, is_silent
+from sovits.hearing.clips import is_silent
+from sovits.metrics.clips import as_samples
 from sovits.metrics.judge import RECONSTRUCTION, Figure, Judge, Reading
 
 SAMPLE_RATE = 16000

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sovits.metrics.clips import is_silent
+from sovits.hearing.clips import is_silent
 
 SHORTEST_SECONDS = 0.5
 """With less voiced sound than this the whole clip is embedded instead of its voiced part."""

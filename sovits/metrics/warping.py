@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from sovits.audio.spectrogram import MelSpectrogram
-from sovits.metrics.clips import as_samples, is_silent
+from sovits.hearing.clips import is_silent
+from sovits.metrics.clips import as_samples
 from sovits.metrics.judge import Reading
 
 SAMPLE_RATE = 16000

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from sovits.errors import SovitsError
-from sovits.metrics.clips import as_samples, is_silent
+from sovits.hearing.clips import is_silent
+from sovits.metrics.clips import as_samples
 from sovits.metrics.judge import Figure, Reading, SoundJudge
 from sovits.text.spoken_words import spoken_words
 

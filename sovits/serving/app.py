@@ -44,7 +44,9 @@ def create_app(service: Service) -> FastAPI:
         await service.close()
 
     # Its /docs bring what they show along, instead of asking another server for it.
-    app = FastAPIOffline(title="sovits", version=__version__, summary="Text and a speaker id in, speech out.", lifespan=lifespan)
+    app = FastAPIOffline(
+        title="sovits", version=__version__, summary="Text and a speaker id in, speech out.", lifespan=lifespan, redirect_slashes=False
+    )
     app.state.service = service
     for kind, handler in ((Refused, on_refused), (SovitsError, on_refused), (Exception, on_refused)):
         app.add_exception_handler(kind, handler)
@@ -56,17 +58,21 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(routes, dependencies=dependencies, responses=errors(401, 429) if asks_for_key else {})
     app.include_router(_open_routes(service))
     _add_page(app)
+    _add_body_limit(app, service)
+    return app
+
+
+def _add_body_limit(app: FastAPI, service: Service) -> None:
+    limits = service.limits
 
     def most(scope: Scope) -> int:
         """Bytes of a body; a large one is read only from those who may send it."""
-        limit = service.limits.most_bytes(scope["path"])
-        if limit > service.limits.body_bytes and scope["method"] == "POST":
+        limit = limits.most_bytes(scope["path"])
+        if limit > limits.body_bytes and scope["method"] == "POST":
             key_name(service, Headers(scope=scope))
         return limit
 
-    limits = service.limits
     app.add_middleware(BodyLimit, most=most, small=limits.body_bytes, together=limits.bodies_bytes, seconds=limits.body_seconds)
-    return app
 
 
 def _state_routes(service: Service) -> APIRouter:

@@ -53,7 +53,7 @@ class Limits:
 
     def most_bytes(self, path: str) -> int:
         """Of the body of a request for ``path``."""
-        return self.upload_bytes if path.rstrip("/") == "/v1/speakers" else self.body_bytes
+        return self.upload_bytes if path == "/v1/speakers" else self.body_bytes
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 MOST_CHARACTERS = 200
 """Of a sentence: about 15 s of English, as long as anything the model was trained on; Chinese says more in fewer."""
 
+_HALF = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"\w")
 # Where a sentence that is too long is cut, the best place first: after a clause, between words, anywhere.
 _CUTS = (re.compile(r"[;:；：—]\s*"), re.compile(r"[,，、]\s*"), re.compile(r"\s+"))
@@ -22,7 +23,8 @@ def split_sentences(text: str, most_characters: int = MOST_CHARACTERS) -> list[s
     """
     from sentencex import segment
 
-    whole = (" ".join(sentence.split()) for sentence in segment("en", text))
+    # Half of a surrogate pair is no character, and the library takes none.
+    whole = (" ".join(sentence.split()) for sentence in segment("en", _HALF.sub("\ufffd", text)))
     return [part for sentence in whole for part in _parts(sentence, most_characters) if _WORD.search(part)]
 
 

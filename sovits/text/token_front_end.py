@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
@@ -127,9 +128,11 @@ def _languages(text: str, pieces: Sequence[Piece]) -> list[str]:
 def _words(text: str, pieces: Sequence[Piece], offset: int) -> tuple[SpokenSpan, ...]:
     """Every word with the units that hold any of it; Chinese characters that share a token are one word."""
     spans: list[SpokenSpan] = []
+    # Tokens stand in the order of the text.
+    starts, ends = [piece.start for piece in pieces], [piece.end for piece in pieces]
     for word in _WORD.finditer(text):
-        own = [number for number, piece in enumerate(pieces, offset) if piece.start < word.end() and piece.end > word.start()]
-        span = SpokenSpan(word[0], own[0], own[-1] + 1)
+        first, end = bisect_right(ends, word.start()), bisect_left(starts, word.end())
+        span = SpokenSpan(word[0], offset + first, offset + end)
         if spans and span.first < spans[-1].end:
             before = spans.pop()
             span = SpokenSpan(before.text + span.text, before.first, span.end)

@@ -41,10 +41,15 @@ class Distillation:
         """What ``config.distillation`` asks for; None without it.
 
         Raises:
-            SovitsError: no teacher is named, it is not there or damaged, or hears, reads or tells voices otherwise than this run's model.
+            SovitsError: no teacher is named, it is not there or damaged, or hears, reads or tells voices otherwise than this run's model;
+                or a voice is to be added as well.
         """
         if config.distillation is None:
             return None
+        if config.addition is not None:
+            raise SovitsError(
+                "experiment=distil and experiment=add_speaker are two trainings, a new model and a new voice; give one after the other."
+            )
         path = config.distillation.teacher
         if path is None:
             raise SovitsError(

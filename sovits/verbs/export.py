@@ -52,7 +52,8 @@ def _write_table(figures: dict[str, Figures], path: Path) -> None:
 
 
 def _tell(figures: dict[str, Figures]) -> None:
-    table = Table("format", "MB", "equal durations", "largest difference", "SNR [dB]", "voice from a clip", "real-time factor", "x faster", title="Exported")
+    columns = ("format", "MB", "equal durations", "largest difference", "SNR [dB]", "voice from a clip", "real-time factor", "x faster")
+    table = Table(*columns, title="Exported")
     for kind, own in figures.items():
         table.add_row(
             kind,

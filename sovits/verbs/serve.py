@@ -6,14 +6,13 @@ import contextlib
 import logging
 from pathlib import Path
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from sovits.data.preparation.vad import VoiceActivityDetector
 from sovits.data.quality.signal import SignalJudge
 from sovits.errors import SovitsError
-from sovits.metrics import EnglishRecognizer
+from sovits.hearing import EnglishRecognizer
 from sovits.serving.access import ApiKeys, RateLimit, new_key, require_keys
 from sovits.serving.batcher import Batcher
 from sovits.serving.enrolment import Enroller
@@ -44,8 +43,6 @@ def serve(config: DictConfig) -> None:
     from sovits.serving.app import create_app
     from sovits.serving.connections import patient
 
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
     service = build_service(config)
     app = create_app(service)
     log.info("Open http://%s:%s in a browser, or see /docs", config.host, config.port)
@@ -75,7 +72,7 @@ def build_service(config: DictConfig) -> Service:
         raise SovitsError(
             f"requests_per_minute={config.requests_per_minute} counts those of each key, and there is none; add api_keys=FILE."
         )
-    voice = Voice.load(config.checkpoint, device=config.device)
+    voice = Voice.load(config.checkpoint, device=config.device, threads=config.threads)
     # The dictionaries load now, and not while somebody waits; a front end that cannot read one of the languages says so when asked to.
     with contextlib.suppress(SovitsError):
         voice.front_end("Hello. 你好。", None)

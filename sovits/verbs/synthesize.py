@@ -6,7 +6,6 @@ import itertools
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig
@@ -14,12 +13,11 @@ from rich.progress import track
 
 from sovits.audio.waveform import require_writable, write_waveform
 from sovits.errors import SovitsError
+from sovits.hearing import EnglishRecognizer
 from sovits.voice import Passage, Request, Speech, Voice
 from sovits.voice.blending import blend
+from sovits.voice.self_check import SelfCheck, speak_checked
 from sovits.voice.timestamps import require_format, write_timestamps
-
-if TYPE_CHECKING:
-    from sovits.voice.self_check import SelfCheck
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ def synthesize(config: DictConfig) -> Path:
     delivery = {key: config[key] for key in ("language", "seed", "noise_scale", "duration_noise_scale", "speed")}
     # Refuses the last line before the first is spoken, and loads the dictionaries before the clock starts.
     lines = [voice.sentences(Request(text, speaker, **delivery)) for text in texts]
-    check = _self_check() if config.self_check else None
+    check = SelfCheck(EnglishRecognizer()) if config.self_check else None
     paths, passages = [output], [list(itertools.chain(*lines))]
     if one_each:
         digits = max(4, len(str(len(lines))))
@@ -72,19 +70,9 @@ def synthesize(config: DictConfig) -> Path:
     return output
 
 
-def _self_check() -> SelfCheck:
-    # Imported here, as below: what listens needs PyTorch, and speaking may not.
-    from sovits.metrics import EnglishRecognizer
-    from sovits.voice.self_check import SelfCheck
-
-    return SelfCheck(EnglishRecognizer())
-
-
 def _said(voice: Voice, request: Request, check: SelfCheck | None) -> Speech:
     if check is None:
         return voice.speak_all([request])[0]
-    from sovits.voice.self_check import speak_checked
-
     speech, verdict = speak_checked(lambda asked: voice.speak_all([asked])[0], request, check)
     tried = f"with seed {verdict.seed}" + (" of two that were tried" if verdict.faults or verdict.seed != request.seed else "")
     unheard = "" if verdict.heard else " Its words were not listened to: only English is."

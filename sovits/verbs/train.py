@@ -67,8 +67,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
     run = Path(config.paths.run)
     _check_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    addition = Addition.asked_for(config)
     distillation = Distillation.asked_for(config)
+    addition = Addition.asked_for(config)
     data: SpeechDataModule = instantiate(config.data)
     data.setup("fit")
     if not data.utterances("val"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sovits.data.preparation.content_cache import file_hash
-from sovits.metrics.clips import is_silent
+from sovits.hearing.clips import is_silent
 from sovits.voice.voice import SHORTEST_REFERENCE, Voice
 
 

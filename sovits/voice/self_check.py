@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from sovits.metrics import EnglishRecognizer, find_coverage
+from sovits.hearing import EnglishRecognizer, find_coverage
 from sovits.text.language import ENGLISH
 from sovits.text.symbols import LANGUAGE_IDS
 from sovits.voice.request import Request

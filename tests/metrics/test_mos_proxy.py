@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sovits.audio.waveform import read_waveform
-from sovits.metrics import Dnsmos, MosProxy, MosScores, Reading
+from sovits.hearing import Dnsmos, MosScores
+from sovits.metrics import MosProxy, Reading
 from tests.readings import reading
 
 RATE = 16000

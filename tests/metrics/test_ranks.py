@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from sovits.hearing import EnglishRecognizer
 from sovits.metrics import (
     DurationError,
-    EnglishRecognizer,
     Intelligibility,
     Judge,
     MelCepstralDistortion,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import soundfile
+
+from sovits.data.espeak import open_espeak
 
 COMMAND = [sys.executable, "-m", "sovits.cli", "serve"]
 
@@ -47,3 +51,12 @@ def _wait(process: subprocess.Popen[str], address: str, said: Path) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.2)
+
+
+def recording(seconds: float = 6.0) -> bytes:
+    """Something that the detector takes for speech: espeak-ng's."""
+    with open_espeak() as espeak:
+        samples = espeak.speak("The garage on Oak Street closes early on Thursdays, and opens late on Mondays.", "en-us+f5").samples
+        file = io.BytesIO()
+        soundfile.write(file, samples[: round(seconds * espeak.sample_rate)], espeak.sample_rate, format="FLAC")
+    return file.getvalue()

@@ -22,15 +22,16 @@ import soundfile
 import torch
 from fastapi.testclient import TestClient
 
-from sovits.data.espeak import open_espeak
 from sovits.errors import SovitsError
 from sovits.serving.app import create_app
 from sovits.serving.service import Service
 from sovits.verbs.serve import build_service
 from sovits.voice import Request, Voice
+from tests.any_texts import any_texts
 from tests.builders import SAMPLE_RATE
 from tests.checkpoints import tiny_checkpoint
 from tests.conftest import REPOSITORY
+from tests.serving.running import recording
 
 TEXT = "Hello，欢迎致电客服中心"
 
@@ -65,6 +66,14 @@ def client(service: Service) -> Iterator[TestClient]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def shared(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One of all tests that leave the service as it was."""
+    folder = tmp_path_factory.mktemp("shared")
+    with TestClient(create_app(service_of(checkpoint, folder, f"bank={folder / 'bank'}")), raise_server_exceptions=False) as opened:
+        yield opened
+
+
 def logged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
 
@@ -92,8 +101,8 @@ def test_a_text_in_a_voice(client: TestClient, voice: Voice, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["wav", "flac", "mp3", "pcm"])
-def test_every_format(client: TestClient, voice: Voice, name: str) -> None:
-    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": name})
+def test_every_format(shared: TestClient, voice: Voice, name: str) -> None:
+    answer = shared.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": name})
     assert answer.status_code == 200
     wanted = voice.speak("hello", "ana").samples
     if name == "pcm":
@@ -102,14 +111,14 @@ def test_every_format(client: TestClient, voice: Voice, name: str) -> None:
         assert len(heard(answer.content)) >= len(wanted)
 
 
-def test_opus_is_told_its_rate(client: TestClient) -> None:
-    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": "opus"})
+def test_opus_is_told_its_rate(shared: TestClient) -> None:
+    answer = shared.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "format": "opus"})
     assert answer.headers["content-type"] == "audio/ogg"
     assert soundfile.info(io.BytesIO(answer.content)).subtype == "OPUS"
 
 
-def test_times_of_words(client: TestClient, voice: Voice) -> None:
-    told = client.post("/v1/tts", json={"text": TEXT, "speaker_id": "ana", "timestamps": True}).json()
+def test_times_of_words(shared: TestClient, voice: Voice) -> None:
+    told = shared.post("/v1/tts", json={"text": TEXT, "speaker_id": "ana", "timestamps": True}).json()
     speech = voice.speak(TEXT, "ana")
     assert [word["text"] for word in told["words"]] == [word.text for word in speech.words]
     assert told["words"][1]["start"] == pytest.approx(speech.words[1].start, abs=1e-3)
@@ -134,12 +143,12 @@ def test_a_stream_is_the_same_audio(client: TestClient, voice: Voice, tmp_path: 
     assert row["audio_seconds"] == pytest.approx(wanted.seconds, abs=1e-3)
 
 
-def test_openai_s_words(client: TestClient, voice: Voice) -> None:
+def test_openai_s_words(shared: TestClient, voice: Voice) -> None:
     asked = {"model": "tts-1", "input": "hello", "voice": "ana", "response_format": "wav", "speed": 2.0, "instructions": "cheerful"}
-    answer = client.post("/v1/audio/speech", json=asked)
+    answer = shared.post("/v1/audio/speech", json=asked)
     assert answer.status_code == 200
     np.testing.assert_allclose(heard(answer.content), np.clip(voice.speak("hello", "ana", speed=2.0).samples, -1, 1), atol=1e-4)
-    assert client.post("/v1/audio/speech", json={"model": "x", "input": "hello", "voice": "ana"}).headers["content-type"] == "audio/mpeg"
+    assert shared.post("/v1/audio/speech", json={"model": "x", "input": "hello", "voice": "ana"}).headers["content-type"] == "audio/mpeg"
 
 
 @pytest.mark.parametrize(
@@ -170,43 +179,57 @@ def test_openai_s_words(client: TestClient, voice: Voice) -> None:
         ({"stream": True, "text": "Привет"}, 422, "script"),
     ],
 )
-def test_what_is_wrong_is_told(client: TestClient, changes: dict[str, Any], status: int, message: str) -> None:
-    answer = client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", **changes})
+def test_what_is_wrong_is_told(shared: TestClient, changes: dict[str, Any], status: int, message: str) -> None:
+    answer = shared.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", **changes})
     assert answer.status_code == status
     assert message in answer.json()["error"]["message"]
     assert answer.json()["error"]["type"] == "invalid_request_error"
     # And nothing is broken by it.
-    assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"}).status_code == 200
+    assert shared.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"}).status_code == 200
 
 
-def test_exactly_as_many_characters_as_may_be(client: TestClient) -> None:
-    assert client.post("/v1/tts", json={"text": "a" + "好" * 149, "speaker_id": "ana"}).status_code == 200
+def test_any_text_is_spoken_or_refused(shared: TestClient) -> None:
+    statuses = []
+    for text in any_texts(seed=2, count=60):
+        # As ASCII, so that also what is no Unicode is sent.
+        content = json.dumps({"text": text, "speaker_id": "ana"})
+        answer = shared.post("/v1/tts", content=content, headers={"Content-Type": "application/json"})
+        statuses.append(answer.status_code)
+        if answer.status_code == 200:
+            assert len(heard(answer.content)) > 0
+        else:
+            assert answer.json()["error"]["message"]
+    assert set(statuses) == {200, 422}
+
+
+def test_exactly_as_many_characters_as_may_be(shared: TestClient) -> None:
+    assert shared.post("/v1/tts", json={"text": "a" + "好" * 149, "speaker_id": "ana"}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"\xff\xfe", b'{"text": NaN}', b"null", b"1" * 5000, b'{"text": "\\ud800", "speaker_id": "ana"}']
 )
-def test_bodies_that_are_no_request(client: TestClient, content: bytes) -> None:
-    answer = client.post("/v1/tts", content=content, headers={"content-type": "application/json"})
+def test_bodies_that_are_no_request(shared: TestClient, content: bytes) -> None:
+    answer = shared.post("/v1/tts", content=content, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]["message"]
 
 
-def test_paths_and_methods_that_are_not_there(client: TestClient) -> None:
+def test_paths_and_methods_that_are_not_there(shared: TestClient) -> None:
     for method, path, status in (
         ("GET", "/v1/tts", 405),
         ("GET", "/nothing", 404),
         ("GET", "/page/../app.py", 404),
         ("PUT", "/v1/speakers", 405),
     ):
-        answer = client.request(method, path)
+        answer = shared.request(method, path)
         assert answer.status_code == status
         assert answer.headers.get("allow") == {"/v1/tts": "POST", "/v1/speakers": "GET, POST"}.get(path)
         assert answer.json()["error"]["message"].endswith("/docs lists what there is.")
 
 
-def test_too_large_a_body(client: TestClient) -> None:
-    answer = client.post("/v1/tts", content=b"x" * 70_000)
+def test_too_large_a_body(shared: TestClient) -> None:
+    answer = shared.post("/v1/tts", content=b"x" * 70_000)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"
 
@@ -318,8 +341,8 @@ def test_states(service: Service) -> None:
     assert client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana"}).status_code == 503
 
 
-def test_the_description_is_whole(client: TestClient) -> None:
-    described = client.get("/openapi.json").json()
+def test_the_description_is_whole(shared: TestClient) -> None:
+    described = shared.get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/v1/tts",
         "/v1/audio/speech",
@@ -377,22 +400,13 @@ def test_a_limit_for_keys_that_are_not_there_is_refused(checkpoint: Path, tmp_pa
         service_of(checkpoint, tmp_path, "requests_per_minute=3")
 
 
-def test_the_docs_need_no_network(client: TestClient) -> None:
-    page = client.get("/docs").text
+def test_the_docs_need_no_network(shared: TestClient) -> None:
+    page = shared.get("/docs").text
     addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
     assert len(addresses) >= 2
     for address in addresses:
         assert address.startswith("/")
-        assert client.get(address).status_code == 200
-
-
-def recording(seconds: float = 6.0) -> bytes:
-    """Something that the detector takes for speech: espeak-ng's."""
-    with open_espeak() as espeak:
-        samples = espeak.speak("The garage on Oak Street closes early on Thursdays, and opens late on Mondays.", "en-us+f5").samples
-        file = io.BytesIO()
-        soundfile.write(file, samples[: round(seconds * espeak.sample_rate)], espeak.sample_rate, format="FLAC")
-    return file.getvalue()
+        assert shared.get(address).status_code == 200
 
 
 def test_a_voice_is_enrolled_spoken_with_and_taken_away(client: TestClient, voice: Voice, tmp_path: Path) -> None:
@@ -527,3 +541,96 @@ def test_streams_are_bounded_and_end_with_their_client(checkpoint: Path, tmp_pat
         # A text that cannot be read gives its place back too.
         assert client.post("/v1/tts", json=asked | {"text": "Привет"}).status_code == 422
         assert client.post("/v1/tts", json=asked).status_code == 200
+
+
+def test_streams_have_the_deadline_too(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = service_of(checkpoint, tmp_path, "limits.deadline=0.3", "limits.streams=1")
+    leave = threading.Event()
+    stream = service.speaking.voice.stream_sentence
+
+    def slow(request: Request) -> Iterator[np.ndarray]:
+        assert leave.wait(20)
+        yield from stream(request)
+
+    asked = {"text": "hello", "speaker_id": "ana", "stream": True}
+    with TestClient(create_app(service)) as client:
+        monkeypatch.setattr(service.speaking.voice, "stream_sentence", slow)
+        assert client.post("/v1/tts", json=asked).status_code == 504
+        # Its thread still works: the place is not free.
+        assert client.post("/v1/tts", json=asked).status_code == 503
+        leave.set()
+        until = time.monotonic() + 10
+        while service.streams.locked():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        monkeypatch.undo()
+        assert client.post("/v1/tts", json=asked).status_code == 200
+    assert [row["status"] for row in logged(tmp_path)] == [504, 503, 200]
+
+
+def test_a_stream_that_stops_in_the_middle_is_cut_and_told(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = service_of(checkpoint, tmp_path, "limits.deadline=0.3")
+    leave = threading.Event()
+
+    def half(_: Request) -> Iterator[np.ndarray]:
+        yield np.zeros(10, np.float32)
+        assert leave.wait(20)
+
+    monkeypatch.setattr(service.speaking.voice, "stream_sentence", half)
+    with TestClient(create_app(service)) as client:
+        with pytest.raises(Exception, match="not ready within|already started"):
+            client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "stream": True, "format": "pcm"})
+        leave.set()
+    (row,) = logged(tmp_path)
+    assert (row["status"], row["stream"]) == (504, True)
+    assert "TooLate" in row["error"]
+
+
+def test_a_large_upload_without_a_key_is_not_read(checkpoint: Path, tmp_path: Path) -> None:
+    from sovits.serving.access import new_key
+
+    new_key("alice", tmp_path / "keys.txt")
+    service = service_of(checkpoint, tmp_path, f"api_keys={tmp_path / 'keys.txt'}", f"bank={tmp_path / 'bank'}")
+    app, sent = create_app(service), []
+
+    async def receive() -> Any:
+        raise AssertionError("its body was read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(
+        app({"type": "http", "method": "POST", "path": "/v1/speakers", "headers": [], "query_string": b"", "app": app}, receive, send)
+    )
+    assert sent[0]["status"] == 401
+
+
+def test_who_can_be_enrolled_is_told(checkpoint: Path, tmp_path: Path) -> None:
+    service = service_of(checkpoint, tmp_path, "enrolment.clips=2", "enrolment.clip_seconds=9", f"bank={tmp_path / 'bank'}")
+    with TestClient(create_app(service)) as client:
+        assert client.get("/v1/speakers").json()["enrolment"] == {"clips": 2, "clip_seconds": 9.0, "seconds": 3.0}
+        form = {"speaker_id": "bea", "consent": "yes"}
+        answer = client.post(
+            "/v1/speakers", data=form, files=[("clips", (f"{number}.wav", b"no sound", "audio/wav")) for number in range(3)]
+        )
+        assert "send 1 to 2" in answer.json()["error"]["message"]
+    with TestClient(create_app(service_of(checkpoint, tmp_path))) as client:
+        assert client.get("/v1/speakers").json()["enrolment"] is None
+    with pytest.raises(Exception, match="enrolment.clips=0 is not a number above 0"):
+        service_of(checkpoint, tmp_path, "enrolment.clips=0")
+
+
+def test_full_disks(client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/secret/path")
+
+    monkeypatch.setattr(service.shelf, "require_new", full)
+    form = {"speaker_id": "bea", "consent": "yes"}
+    answer = client.post("/v1/speakers", data=form, files=[("clips", ("a.wav", b"no sound", "audio/wav"))])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
+    assert "secret" not in answer.text
+    assert "/secret/path" in caplog.text
+    # Where large uploads go while they are read.
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", full)
+    answer = client.post("/v1/speakers", data=form, files=[("clips", ("a.wav", bytes(2**21), "audio/wav"))])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")

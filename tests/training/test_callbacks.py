@@ -23,7 +23,8 @@ from sovits.audio.waveform import read_waveform, write_waveform
 from sovits.data.datamodule import SpeechDataModule
 from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
-from sovits.metrics import MosProxy, MosScores, Panel, Recording, SpeakerSimilarity
+from sovits.hearing import MosScores
+from sovits.metrics import MosProxy, Panel, Recording, SpeakerSimilarity
 from sovits.text.batch import TextBatch
 from sovits.text.encoding import EncodedText
 from sovits.training.callbacks import GeneratorProgress, Judging, SampleLogger, SpeakerBankKeeper

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from sovits.errors import SovitsError
+from sovits.runs.differences import made_from
 from sovits.runs.record import RunRecord
+from sovits.runs.reproduction import repeated_overrides
 from sovits.training.distillation import TEACHER_LOSSES
 from sovits.voice import Voice
 from sovits.voice.checkpoint import Checkpoint
@@ -123,10 +126,21 @@ def test_a_teacher_that_looks_voices_up_does_not_know_strangers(table_teacher: P
         distilled(tmp_path / "run", table_teacher, other)
 
 
+def test_a_repeated_run_finds_its_teacher_from_another_folder_and_says_if_it_is_another(tmp_path: Path) -> None:
+    (tmp_path / "old.ckpt").touch()
+    told = ("finished", None, "then", "now", 1, ["experiment=distil", "distillation.teacher=old.ckpt"])
+    first = RunRecord(*told, directory=str(tmp_path), teacher={"path": "old.ckpt", "sha256": "a"})
+    assert repeated_overrides(first) == ["experiment=distil", f"distillation.teacher={tmp_path / 'old.ckpt'}"]
+    second = RunRecord(*told, teacher={"path": "elsewhere.ckpt", "sha256": "b"})
+    assert [str(difference) for difference in made_from(first, second)] == ["teacher: a there, b here"]
+    assert made_from(first, replace(second, teacher={"path": "elsewhere.ckpt", "sha256": "a"})) == []
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ("distillation.teacher=null", "distillation.teacher is not given; for example: sovits train experiment=distil"),
+        ("addition=full", "experiment=distil and experiment=add_speaker are two trainings"),
         ("distillation.teacher=nowhere.ckpt", "distillation.teacher: There is no checkpoint nowhere.ckpt"),
         ("distillation.teacher={folder}", "distillation.teacher: .* is a folder"),
         ("distillation.teacher={damaged}", "distillation.teacher: .*damaged.ckpt is damaged or not a checkpoint"),

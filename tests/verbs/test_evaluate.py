@@ -20,7 +20,7 @@ from sovits.audio.waveform import read_waveform, resample, write_waveform
 from sovits.cli import config_directory
 from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
-from sovits.metrics import MosScores
+from sovits.hearing import MosScores
 from sovits.verbs.evaluate import evaluate
 from sovits.voice import Voice
 from tests.builders import SAMPLE_RATE

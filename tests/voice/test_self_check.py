@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sovits.data.espeak import Espeak, open_espeak
-from sovits.metrics import EnglishRecognizer
+from sovits.hearing import EnglishRecognizer
 from sovits.text.encoding import EncodedText, SpokenSpan
 from sovits.text.symbols import LANGUAGE_IDS
 from sovits.voice import Request, Speech

@@ -12,11 +12,11 @@ import numpy as np
 from sovits.audio.waveform import resample
 from sovits.data.quality.music import held_tones
 from sovits.data.quality.noise import RATE, Span, rumble_level, signal_to_noise
-from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.quality import Quality
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.spectra import power_spectra
 from sovits.errors import SovitsError
+from sovits.hearing.lengthwise_dnsmos import LengthwiseDnsmos
 
 _VERSION = 2
 """Of the measures: another one makes all clips be judged again."""

@@ -16,11 +16,11 @@ from sovits.audio.waveform import normalize_loudness, read_waveform, resample
 from sovits.data.preparation.vad import Stretch, VoiceActivityDetector
 from sovits.data.quality.music import held_tones
 from sovits.data.quality.noise import rumble_level, signal_to_noise
-from sovits.data.quality.opinion import LengthwiseDnsmos
 from sovits.data.quality.reverberation import reverberation_time
 from sovits.data.quality.signal import SignalJudge, bandwidth, clipped_share
 from sovits.errors import SovitsError
-from sovits.metrics.mos_proxy import Dnsmos
+from sovits.hearing import Dnsmos
+from sovits.hearing.lengthwise_dnsmos import LengthwiseDnsmos
 
 RATE = 16000
 

@@ -1,4 +1,4 @@
-"""pocketsphinx as a judge: how well a sound fits given English words, with the acoustic model inside its wheel."""
+"""pocketsphinx: how well a sound fits given English words, with the acoustic model inside its wheel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sovits.errors import SovitsError
-from sovits.metrics.clips import as_samples, is_silent
+from sovits.hearing.clips import as_samples, is_silent
 from sovits.text.language import ENGLISH, ENGLISH_WORD, fold_letters
 from sovits.text.normalization import normalize
 

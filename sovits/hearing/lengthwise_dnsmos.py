@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sovits.errors import SovitsError
-from sovits.metrics.clips import as_samples, is_silent
-from sovits.metrics.mos_proxy import SAMPLE_RATE, WORST, MosScores
+from sovits.hearing.clips import as_samples, is_silent
+from sovits.hearing.dnsmos import SAMPLE_RATE, WORST, MosScores
 
 _HOP = 160
 """Samples from one frame of the network to the next."""
@@ -20,7 +20,7 @@ LIMITS = (1.0, 9.0)
 class LengthwiseDnsmos:
     """The P.835 network of DNSMOS (Reddy et al. 2022), whose work grows with the clip: 27 ms of a core for each second.
 
-    ``sovits.metrics.mos_proxy.Dnsmos`` repeats a clip up to nine seconds. The network is convolutions and a maximum over time, which
+    :class:`~sovits.hearing.Dnsmos` repeats a clip up to nine seconds. The network is convolutions and a maximum over time, which
     need no repetitions; without them (and their seams) 26 clips of speech scored 0.08 lower, one by one 0.1-0.2 apart. Of a longer
     clip the middle is read. Calls from several threads are safe.
 

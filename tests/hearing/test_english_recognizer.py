@@ -12,10 +12,11 @@ import pytest
 from sovits.audio.waveform import read_waveform
 from sovits.data.espeak import Espeak, Speech, open_espeak
 from sovits.errors import SovitsError
-from sovits.metrics import EnglishRecognizer, Intelligibility, WordCoverage, find_coverage
-from sovits.metrics.english_recognizer import HeardWord, plain_arcs
+from sovits.hearing import EnglishRecognizer, find_coverage
+from sovits.hearing.english_recognizer import HeardWord, plain_arcs
+from sovits.hearing.word_coverage import _Way
+from sovits.metrics import Intelligibility, WordCoverage
 from sovits.metrics.intelligibility import other_texts
-from sovits.metrics.word_coverage import _Way
 from tests.readings import reading
 from tests.sounds import noise
 
