@@ -168,7 +168,7 @@ def _composition_mistake(verb: str, error: CompactHydraException) -> str:
     siblings = [str(key) for key in cause.parent_node or ()]
     parent = str(cause.full_key).rpartition(".")[0]
     near = [f"{parent}.{key}".lstrip(".") for key in get_close_matches(str(cause.key), siblings, n=1)]
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(siblings)}."
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(siblings)}." if siblings else f"{parent} is not in use here."
     return f"{cause.full_key} is not a key of `sovits {verb}`; {hint} `sovits {verb} --cfg job` shows all."
 
 

@@ -19,8 +19,10 @@ from sovits.voice.checkpoint import Checkpoint
 NEVER_THE_SAME = {"real_time_factor"}
 """Columns of an evaluation that tell of the machine's load."""
 NO_FIGURES = {"id", "speaker", "zero_shot", "language", "text"}
-OF_NO_ACCOUNT = ("reproduces", "reproduce_anyway", "resume", "n_speakers", "data.root", "paths.", "sweep", "launcher")
-"""Settings that make no other experiment; the data are compared by their fingerprint."""
+OF_NO_ACCOUNT = (
+    "reproduces", "reproduce_anyway", "resume", "n_speakers", "data.root", "paths.", "sweep", "launcher", "distillation.teacher",
+)  # fmt: skip
+"""Settings that make no other experiment; the data are compared by their fingerprint, a teacher by its hash."""
 MISSING = "(none)"
 
 

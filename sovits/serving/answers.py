@@ -22,6 +22,8 @@ from sovits.serving.voice_folder import FolderHeld
 CLIENT_LEFT = 499
 """What nginx calls it; nobody is there to read it."""
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_RETRY = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 0}}}
+_HEADERS = {401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}, 429: _RETRY, 503: _RETRY}
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNKNOWN_LENGTH = 0xFFFFFFFF
@@ -73,7 +75,7 @@ def answer(error: Refused) -> JSONResponse:
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a description says of answers in this form."""
-    return {status: {"model": ErrorAnswer} for status in statuses}
+    return {status: {"model": ErrorAnswer, "headers": _HEADERS.get(status, {})} for status in statuses}
 
 
 async def on_refused(_: Request, error: Exception) -> Response:

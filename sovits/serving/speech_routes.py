@@ -25,7 +25,15 @@ from sovits.voice.timestamps import as_dict
 
 Result = TypeVar("Result")
 
-_AUDIO = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}, "description": "Audio."}
+_AUDIO = {
+    "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
+    "description": "Audio.",
+    "headers": {
+        "X-Request-Id": {"description": "As in the log.", "required": True, "schema": {"type": "string"}},
+        "X-Seed": {"description": "That it was said with.", "required": True, "schema": {"type": "integer", "minimum": 0}},
+        "X-Audio-Seconds": {"description": "Not known of a stream, and in the body with times.", "schema": {"type": "number"}},
+    },
+}
 _ERRORS = errors(400, 404, 408, 413, 422, 500, 503, 504, 507)
 _AnyCaller = Annotated[Caller, Depends(known_caller)]
 

@@ -249,10 +249,10 @@ def test_a_killed_run_ends_bit_for_bit_as_the_whole_one(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(interruptions, "tiny_training", fresh)
     root = write_set(tmp_path / "set")
-    whole, run = (TinyRun(root, tmp_path / name, steps=4, validate_every=2, every_steps=1) for name in ("whole", "killed"))
+    whole, run = (TinyRun(root, tmp_path / name, steps=3, validate_every=2, every_steps=1) for name in ("whole", "killed"))
     whole.attempt()
     with pytest.raises(Killed):
-        run.attempt(KillAt("on_train_batch_end", 4))
+        run.attempt(KillAt("on_train_batch_end", 3))
     run.attempt()
     for name in ("last.ckpt", "best.ckpt"):
         one, other = (torch.load(each.folder / "checkpoints" / name, weights_only=True) for each in (run, whole))

@@ -14,7 +14,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from sovits.errors import SovitsError
-from sovits.runs.differences import made_from
+from sovits.runs.differences import made_from, settings
 from sovits.runs.record import RunRecord
 from sovits.runs.reproduction import repeated_overrides
 from sovits.training.distillation import TEACHER_LOSSES
@@ -133,6 +133,7 @@ def test_a_repeated_run_finds_its_teacher_from_another_folder_and_says_if_it_is_
     assert repeated_overrides(first) == ["experiment=distil", f"distillation.teacher={tmp_path / 'old.ckpt'}"]
     second = RunRecord(*told, teacher={"path": "elsewhere.ckpt", "sha256": "b"})
     assert [str(difference) for difference in made_from(first, second)] == ["teacher: a there, b here"]
+    assert settings({"distillation": {"teacher": "old.ckpt"}}, {"distillation": {"teacher": "elsewhere.ckpt"}}) == []
     assert made_from(first, replace(second, teacher={"path": "elsewhere.ckpt", "sha256": "a"})) == []
 
 
