@@ -216,34 +216,23 @@ async def _leaves_within_the_answer(target: Target, drawn: random.Random) -> int
 
 async def kept_busy(target: Target) -> None:
     """Clients that send a byte a second, until it is cancelled: each is ended in time, and another one comes."""
-
-    async def slow(whole: bytes) -> None:
-        while True:
-            reader, writer = await asyncio.open_connection(target.host, int(target.port))
-            with suppress(ConnectionError):
-                for place in range(len(whole)):
-                    if reader.at_eof():
-                        break
-                    writer.write(whole[place : place + 1])
-                    await writer.drain()
-                    await asyncio.sleep(1)
-            writer.close()
-
     body = target.body()
-    whole = target.head(Content_Length=str(len(body)), Content_Type="application/json")
+    head = target.head(Content_Length=str(len(body)), Content_Type="application/json")
     # Half of them dawdle over the head, half over the body.
-    await asyncio.gather(*(slow(whole + body) for _ in range(SLOW // 2)), *(_slow_body(target, whole, body) for _ in range(SLOW // 2)))
+    await asyncio.gather(
+        *(_dawdles(target, b"", head + body) for _ in range(SLOW // 2)), *(_dawdles(target, head, body) for _ in range(SLOW // 2))
+    )
 
 
-async def _slow_body(target: Target, head: bytes, body: bytes) -> None:
+async def _dawdles(target: Target, at_once: bytes, slowly: bytes) -> None:
     while True:
         reader, writer = await asyncio.open_connection(target.host, int(target.port))
         with suppress(ConnectionError):
-            writer.write(head)
-            for place in range(len(body)):
+            writer.write(at_once)
+            for place in range(len(slowly)):
                 if reader.at_eof():
                     break
-                writer.write(body[place : place + 1])
+                writer.write(slowly[place : place + 1])
                 await writer.drain()
                 await asyncio.sleep(1)
         writer.close()

@@ -79,40 +79,21 @@ def main() -> int:
 async def endured(arguments: argparse.Namespace, folder: Path) -> Tally:
     """Everything: the service, those who ask, and what is seen of it."""
     voice = Voice.load(arguments.checkpoint)
-    references = References(voice, random.Random(arguments.seed))
-    tally = Tally()
+    references, tally = References(voice, random.Random(arguments.seed)), Tally()
     async with served(arguments.checkpoint, folder) as (address, process), client(address) as http:
         target = Target(http, *address.removeprefix("http://").split(":"), voice.speakers[0])
+        asker = Asker(target, references, tally, folder / "bank")
         busy = asyncio.create_task(kept_busy(target))
         began, numbers = time.monotonic(), iter(range(arguments.requests))
         seen_at = {round(arguments.requests * tenth / 10) for tenth in range(1, 10)}
 
-        async def worker(own: random.Random) -> None:
+        async def worker(drawn: random.Random) -> None:
             for number in numbers:
                 if process.poll() is not None:
                     return
-                await one(own, number)
+                await asker.ask(number, drawn)
                 if number in seen_at:
                     tally.states.append(state(process.pid, number))
-
-        async def one(own: random.Random, number: int) -> None:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    if number % 100 == 50:
-                        tally.sent_away += await enrol_and_speak(http, references, folder / "bank", f"v{number}", tally.answers)
-                        tally.enrolled += 1
-                    elif own.random() < 0.5:
-                        tally.sent_away += await speak(http, references.any(own), tally.answers)
-                        tally.good += 1
-                    else:
-                        kind = own.choice(list(BAD))
-                        told = await BAD[kind].ask(target, own)
-                        tally.answers[f"{kind}: {told or 'none'}"] += 1
-                        tally.bad += 1
-                        if told not in BAD[kind].meant:
-                            tally.faults.append(f"request {number}, {kind}: {told} was not meant")
-            except Exception as error:  # whatever goes wrong is what is counted here
-                tally.faults.append(f"request {number}: {type(error).__name__}: {error}")
 
         await asyncio.gather(*(worker(random.Random(f"{arguments.seed} {number}")) for number in range(arguments.clients)))
         busy.cancel()
@@ -124,11 +105,43 @@ async def endured(arguments: argparse.Namespace, folder: Path) -> Tally:
             tally.faults.append(f"the service ended with {process.returncode}")
         else:
             tally.states.append(state(process.pid, arguments.requests))
-            tally.faults += log_faults(folder)
-            tally.faults += grown(tally.states, arguments)
+            tally.faults += log_faults(folder) + grown(tally.states, arguments)
     if leftovers := sorted(path.name for path in (folder / "bank").iterdir() if path.name != ".lock"):
         tally.faults.append(f"the bank still holds {leftovers[:10]}")
     return tally
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks one request at a time, and counts what came of it."""
+
+    target: Target
+    references: References
+    tally: Tally
+    bank: Path
+
+    async def ask(self, number: int, drawn: random.Random) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if number % 100 == 50:
+                    name = f"v{number}"
+                    self.tally.sent_away += await enrol_and_speak(self.target.http, self.references, self.bank, name, self.tally.answers)
+                    self.tally.enrolled += 1
+                elif drawn.random() < 0.5:
+                    self.tally.sent_away += await speak(self.target.http, self.references.any(drawn), self.tally.answers)
+                    self.tally.good += 1
+                else:
+                    await self._ask_badly(number, drawn)
+        except Exception as error:  # whatever goes wrong is what is counted here
+            self.tally.faults.append(f"request {number}: {type(error).__name__}: {error}")
+
+    async def _ask_badly(self, number: int, drawn: random.Random) -> None:
+        kind = drawn.choice(list(BAD))
+        told = await BAD[kind].ask(self.target, drawn)
+        self.tally.answers[f"{kind}: {told or 'none'}"] += 1
+        self.tally.bad += 1
+        if told not in BAD[kind].meant:
+            self.tally.faults.append(f"request {number}, {kind}: {told} was not meant")
 
 
 def grown(states: list[State], arguments: argparse.Namespace) -> list[str]:

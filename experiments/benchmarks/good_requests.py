@@ -30,8 +30,8 @@ KINDS: tuple[Mapping[str, object], ...] = (
     {"format": "wav"}, {"format": "flac"}, {"format": "pcm"}, {"format": "mp3"}, {"format": "opus"}, {"format": "wav", "timestamps": True},
     {"format": "pcm", "stream": True}, {"format": "wav", "stream": True},
 )  # fmt: skip
-CLOSE = 1e-3
-"""Of full scale: two steps of 16 bits, and the rounding of sums in another order."""
+CLOSE = 1e-4
+"""Of full scale: three steps of 16 bits."""
 HEADER = 44
 """Bytes of a streamed WAV file."""
 MOST_TRIES = 50
