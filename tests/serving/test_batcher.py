@@ -110,6 +110,46 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     asyncio.run(scene())
 
 
+def test_the_oldest_goes_with_those_of_its_length() -> None:
+    async def scene() -> None:
+        work = Doubling()
+        queue: Batcher[int, int] = Batcher(work, max_batch=3, max_wait=0.0, max_queue=16, length=float)
+        queue.start()
+        work.leave.clear()
+        first = asyncio.create_task(queue.submit(0))
+        await began(work)
+        numbers = (50, 3, 90, 52, 4, 49, 91, 2, 100)
+        others = [asyncio.create_task(queue.submit(number)) for number in numbers]
+        await settled(lambda: queue.waiting == len(numbers))
+        # Who left counts no more, were it the oldest.
+        others[0].cancel()
+        await settled(lambda: queue.waiting == len(numbers) - 1)
+        work.leave.set()
+        done = await asyncio.gather(*others[1:])
+        assert [one.result for one in done] == [2 * number for number in numbers[1:]]
+        assert (await first).result == 0
+        # 3 is the oldest, then 90; 52 and 49 are left.
+        assert work.batches == [[0], [3, 4, 2], [90, 91, 100], [52, 49]]
+        await queue.close()
+
+    asyncio.run(scene())
+
+
+def test_an_item_without_a_length_is_refused() -> None:
+    def length(number: int) -> float:
+        raise SovitsError(f"{number} has none")
+
+    async def scene() -> None:
+        queue: Batcher[int, int] = Batcher(Doubling(), max_batch=3, max_wait=0.0, max_queue=16, length=length)
+        queue.start()
+        with pytest.raises(SovitsError, match="7 has none"):
+            await queue.submit(7)
+        assert queue.waiting == 0
+        await queue.close()
+
+    asyncio.run(scene())
+
+
 def test_who_left_is_not_worked_off() -> None:
     async def scene() -> None:
         work = Doubling()

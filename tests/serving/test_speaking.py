@@ -10,6 +10,7 @@ import torch
 
 from sovits.errors import SovitsError
 from sovits.serving.speaking import Speaking, Spoken
+from sovits.text.encoding import EncodedText
 from sovits.voice import Request, Speech, Voice
 from sovits.voice.self_check import Fault, Verdict
 from tests.checkpoints import tiny_checkpoint
@@ -81,6 +82,43 @@ def test_a_second_try(voice: Voice) -> None:
     assert isinstance(odd, Spoken)
     assert (even.verdict and even.verdict.seed, odd.verdict and odd.verdict.seed) == (3, 5)
     assert np.array_equal(even.speech.samples, voice.speak_all([asked(voice, "hello", seed=3)])[0].samples)
+
+
+def test_the_length_of_a_request_is_that_of_its_phones(voice: Voice) -> None:
+    speaking = Speaking(voice, None, 0)
+    phones = len(voice.front_end("good morning to you", None).phones)
+    assert speaking.length(asked(voice, "good morning to you")) == phones
+    assert speaking.length(asked(voice, "good morning to you", speed=2.0)) == phones / 2
+    with pytest.raises(SovitsError, match="script"):
+        speaking.length(asked(voice, "Привет"))
+
+
+def test_a_text_is_read_once(voice: Voice) -> None:
+    read: list[str] = []
+
+    def front_end(text: str, language: str | None) -> EncodedText:
+        read.append(text)
+        return voice.front_end(text, language)
+
+    speaking = Speaking(Voice(voice.engine, front_end, voice.bank), None, 0)
+    request = asked(voice, "hello")
+    speaking.require_readable(request)
+    speaking.length(request)
+    (spoken,) = speaking([request])
+    assert isinstance(spoken, Spoken)
+    assert read == ["hello"]
+    # The same text in another language is another reading.
+    speaking.require_readable(asked(voice, "hello", language="en"))
+    assert read == ["hello", "hello"]
+
+
+def test_frames_at_a_time_change_nothing_that_is_heard(voice: Voice) -> None:
+    requests = [asked(voice, "hello"), asked(voice, "Hello，欢迎", "bo", seed=3), asked(voice, "Привет"), asked(voice, "good morning", seed=9)]
+    told = Speaking(voice, None, 0, frames=20)(requests)
+    assert isinstance(told.pop(2), SovitsError)
+    for request, spoken in zip([*requests[:2], requests[3]], told, strict=True):
+        assert isinstance(spoken, Spoken)
+        np.testing.assert_allclose(spoken.speech.samples, voice.speak_all([request])[0].samples, atol=1e-4)
 
 
 def test_what_cannot_be_read_is_told_before_it_waits(voice: Voice) -> None:

@@ -42,7 +42,9 @@ def kill(run: TinyRun, hook: str, count: int = 1) -> None:
     [
         pytest.param({"validate_every": 3}, id="epochs end between validations", marks=pytest.mark.slow),
         pytest.param(
-            {"validate_every": 4, "changes": {"rounds": Rounds(1, 2)}, "steps": 5}, id="several batches a step, epochs end at validations"
+            {"validate_every": 4, "changes": {"rounds": Rounds(1, 2)}, "steps": 5},
+            id="several batches a step, epochs end at validations",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -84,6 +86,7 @@ def test_killed_between_validations_at_epoch_ends_and_while_saving(tiny_set: Pat
     assert differences(dict(training.state_dict()), dict(run.last()["state_dict"])) == []
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_from_the_end_of_a_shorter_one_without_a_batch_twice_or_left_out(tiny_set: Path, tmp_path: Path) -> None:
     """The shorter one ends where no validation was due, one time at an epoch's end."""
     seen: list[tuple[str, ...]] = []

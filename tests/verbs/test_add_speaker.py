@@ -136,6 +136,7 @@ def _heard(voice: Voice, path: Path) -> torch.Tensor:
         return voice.engine.synthesizer.embed_speaker(torch.from_numpy(samples[: len(samples) // hop * hop]).unsqueeze(0))[0]
 
 
+@pytest.mark.slow
 def test_lora_is_merged_into_plain_weights_of_its_parts_alone(base: Path, new_set: Path, tmp_path: Path) -> None:
     parts = "addition.way.parts=[flow,decoder]"
     checkpoint = added(tmp_path, base, new_set, "addition=lora", ADVERSARY, "addition.way.rank=2", parts, "training.steps=4")
@@ -153,6 +154,7 @@ def test_lora_is_merged_into_plain_weights_of_its_parts_alone(base: Path, new_se
     assert float(told["ana"]["mel_distance_change"]) != 0
 
 
+@pytest.mark.slow
 def test_full_teaches_everything_but_the_speaker_encoder(base: Path, new_set: Path, tmp_path: Path) -> None:
     rehearsed = ["addition=full", ADVERSARY, "addition.rehearsal=0.5", "training.steps=4", "forgetting=null"]
     checkpoint = added(tmp_path, base, new_set, *rehearsed)
@@ -163,7 +165,8 @@ def test_full_teaches_everything_but_the_speaker_encoder(base: Path, new_set: Pa
     assert not (tmp_path / "forgetting.csv").exists()
 
 
-@pytest.mark.parametrize("way", ["embedding", pytest.param("full addition.rehearsal=0.5", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["embedding", "full addition.rehearsal=0.5"])
 def test_a_table_gets_a_row(way: str, table_base: Path, new_set: Path, tmp_path: Path) -> None:
     checkpoint = added(tmp_path, table_base, new_set, *f"addition={way}".split(), "training.steps=2")
     before, after = Checkpoint.read(table_base), Checkpoint.read(checkpoint)

@@ -80,6 +80,7 @@ def test_a_student_learns_speaks_and_says_who_taught_it(
     assert (tmp_path / "losses.png").is_file()
 
 
+@pytest.mark.slow
 def test_what_is_not_taught_is_as_it_would_have_been(teacher: Path, root: Path, tmp_path: Path) -> None:
     """With all weights 0 and its own alignment, a student ends bit for bit as the same run without a teacher."""
     silent = [f"training.weights.{name}=0" for name in TEACHER_LOSSES]
