@@ -1,19 +1,16 @@
-"""What `sovits export` makes of each size of the model: megabytes, how near to the checkpoint, and the real-time factor of speaking.
+"""What `sovits export` makes of each size of the model: megabytes, and the real-time factor of speaking.
 
-    python experiments/benchmarks/exports.py                       # needs a prepared set: `sovits prepare` makes the demo's
+    python experiments/benchmarks/exports.py
     python experiments/benchmarks/exports.py --models small --rounds 15
 
 The models are untrained, but for one number: each phone lasts as long as people say it, so that texts become as much speech as they
-would. Time is that of the networks, a sentence at a time, in rounds that take turns among all forms of all models.
+would. Time is that of whole sentences, text front end included, one at a time, in rounds that take turns among all forms and models.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,33 +18,19 @@ from pathlib import Path
 import onnxruntime
 import torch
 from hydra import compose, initialize_config_dir
-from networks import interleaved, print_table
+from networks import interleaved, print_table, ratio
+from untrained import untrained_checkpoint
 
 from sovits.cli import config_directory
 from sovits.voice import Request, Voice
 from sovits.voice.export import KINDS, Exporter
 
-SECONDS_PER_PHONE = 0.08
 TEXTS = [
     "A small boat crossed the quiet harbour before the sun came up.",
     "你好，欢迎致电客服中心，请问有什么可以帮您？",
     "The weather is fine.",
     "She said that nobody had seen the letter since the winter before last, when the old house was sold.",
 ]
-
-
-def untrained(model: str, root: Path, folder: Path) -> Path:
-    """A checkpoint of ``model`` whose phones last ``SECONDS_PER_PHONE``."""
-    command = [sys.executable, "-m", "sovits.cli", "train", f"model={model}", f"data.root={root}", "training.steps=0", "evaluation=none"]
-    subprocess.run([*command, f"hydra.run.dir={folder}", "~logger.wandb", "~logger.tensorboard"], check=True, capture_output=True)
-    path = folder / "checkpoints" / "last.ckpt"
-    content = torch.load(path, weights_only=True)
-    audio = content["sovits"]["config"]["mel_spectrogram"]
-    frames = SECONDS_PER_PHONE * audio["sample_rate"] / audio["hop_length"]
-    content["state_dict"]["synthesizer.duration_predictor.output.bias"].fill_(math.log(frames))
-    content["state_dict"]["synthesizer.duration_predictor.output.weight"].zero_()
-    torch.save(content, path)
-    return path
 
 
 def forms_of(checkpoint: Path, kinds: list[str], folder: Path, threads: int) -> dict[str, Voice]:
@@ -64,9 +47,8 @@ def forms_of(checkpoint: Path, kinds: list[str], folder: Path, threads: int) -> 
 def speaking(voice: Voice) -> tuple[float, Callable[[], object]]:
     """Seconds of speech, and what says it."""
     requests = [Request(text, voice.speakers[0], seed=seed) for seed, text in enumerate(TEXTS)]
-    lines = [voice._line(request) for request in requests]
-    seconds = sum(len(voice.engine.speak([line])[0].samples) for line in lines) / voice.sample_rate
-    return seconds, lambda: [voice.engine.speak([line]) for line in lines]
+    seconds = sum(voice.speak_all([request])[0].seconds for request in requests)
+    return seconds, lambda: [voice.speak_all([request]) for request in requests]
 
 
 def size_of(path: Path) -> float:
@@ -79,7 +61,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["base", "small"])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
-    parser.add_argument("--root", type=Path, default=Path("outputs/prepared/demo"), help="prepared set whose speakers the models know")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", type=Path, help="folder for exports.csv")
@@ -88,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         rows, runs, seconds = [], {}, {}
         for model in options.models:
-            checkpoint = untrained(model, options.root, Path(scratch) / model)
+            checkpoint = untrained_checkpoint(model, Path(scratch) / model / "last.ckpt")
             voices = forms_of(checkpoint, options.kinds, Path(scratch) / model / "exported", options.threads)
             for kind, voice in voices.items():
                 name = f"{model} | {kind}"
@@ -99,9 +80,8 @@ def main() -> None:
     for row in rows:
         name, whole = f"{row['model']} | {row['form']}", f"{row['model']} | checkpoint"
         factors = [second / seconds[name] for second in times[name]]
-        ratios = [ours / own for ours, own in zip(times[whole], times[name], strict=True)]
         row["real-time factor"] = f"{statistics.median(factors):.4f} ({min(factors):.4f}-{max(factors):.4f})"
-        row["x faster than the checkpoint"] = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        row["x faster than the checkpoint"] = ratio(times[whole], times[name])
     print_table(rows, options.write, "exports")
 
 
