@@ -55,15 +55,19 @@ class Done(Generic[Result]):
 @dataclass
 class _Job(Generic[Item, Result]):
     item: Item
+    length: float
     future: asyncio.Future[Done[Result]]
     came: float = field(default_factory=time.monotonic)
 
 
 class Batcher(Generic[Item, Result]):
-    """A bounded queue in front of one function that works best on several items at once.
+    """A bounded queue in front of one function that works best on several items at once, of about the same length.
 
     It runs in one event loop; the work is done in threads. Nothing of one item touches another: each waits for a future of its own, a
     failed one fails alone, and one whose client left is dropped before its batch begins.
+
+    A batch is the oldest item and those nearest to it in length, which need the least padding. As the oldest is always among them, nobody
+    waits for more batches than there were items before it.
 
     Args:
         work: see :data:`Work`; called from ``workers`` threads.
@@ -71,16 +75,26 @@ class Batcher(Generic[Item, Result]):
         max_wait: seconds that the first of a batch waits for others.
         max_queue: most items that wait; further ones are refused (:class:`Busy`).
         workers: batches worked off at the same time.
+        length: of an item, in any unit; all are alike without it.
     """
 
-    def __init__(self, work: Work[Item, Result], *, max_batch: int, max_wait: float, max_queue: int, workers: int = 1) -> None:
+    def __init__(
+        self,
+        work: Work[Item, Result],
+        *,
+        max_batch: int,
+        max_wait: float,
+        max_queue: int,
+        workers: int = 1,
+        length: Callable[[Item], float] | None = None,
+    ) -> None:
         for name, value in (("max_batch", max_batch), ("max_queue", max_queue), ("workers", workers)):
             if value < 1:
                 raise SovitsError(f"batching.{name}={value} must be at least 1.")
         if not 0 <= max_wait < math.inf:
-            raise SovitsError(f"batching.max_wait={max_wait} must be seconds, 0 or more; 0.01 is usual.")
+            raise SovitsError(f"batching.max_wait={max_wait} must be seconds, 0 or more; 0 is usual.")
         self._work, self._max_batch, self._max_wait, self._max_queue = work, max_batch, max_wait, max_queue
-        self._workers = workers
+        self._workers, self._length = workers, length or (lambda _: 0.0)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         self._waiting: deque[_Job[Item, Result]] = deque()
         self._changed = asyncio.Condition()
@@ -122,7 +136,7 @@ class Batcher(Generic[Item, Result]):
         if self.waiting >= self._max_queue:
             batches = math.ceil(self.waiting / self._max_batch / self._workers)
             raise Busy(self.waiting, max(1, math.ceil(batches * self._seconds)))
-        job: _Job[Item, Result] = _Job(item, asyncio.get_running_loop().create_future())
+        job: _Job[Item, Result] = _Job(item, self._length(item), asyncio.get_running_loop().create_future())
         async with self._changed:
             self._waiting.append(job)
             self._changed.notify_all()
@@ -162,10 +176,16 @@ class Batcher(Generic[Item, Result]):
             while not batch and not (self._closing and not self._waiting):
                 await self._changed.wait_for(lambda: self._waiting or self._closing)
                 await self._wait_for_others()
-                while self._waiting and len(batch) < self._max_batch:
-                    job = self._waiting.popleft()
-                    if not job.future.done():
-                        batch.append(job)
+                batch = self._taken()
+        return batch
+
+    def _taken(self) -> list[_Job[Item, Result]]:
+        """The oldest and those like it, taken out of the queue; who left is dropped."""
+        there = [job for job in self._waiting if not job.future.done()]
+        # Sorting keeps the order of those that are equally near.
+        batch = sorted(there, key=lambda job: abs(job.length - there[0].length))[: self._max_batch]
+        taken = {id(job) for job in batch}
+        self._waiting = deque(job for job in there if id(job) not in taken)
         return batch
 
     async def _wait_for_others(self) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cachetools import LRUCache
 
 from sovits.errors import SovitsError
+from sovits.serving.grouped_engine import GroupedEngine
 from sovits.voice import Request, Speech, Voice
 from sovits.voice.self_check import SelfCheck, Verdict, second_try
+
+_READ = 256
+"""Texts whose reading is kept: each is looked at before it waits, and again when it is spoken."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,14 @@ class Speaking:
         voice: of the model; every request brings the embedding it is to be said in.
         check: listens to each sentence, which is said once more where something is wrong; None trusts the model.
         cache_bytes: of samples that are kept for repeated requests, the least recently used dropped first; 0 keeps none.
+        frames: that are decoded at a time; see :class:`GroupedEngine`. None decodes all of a batch at once.
     """
 
-    def __init__(self, voice: Voice, check: SelfCheck | None, cache_bytes: int) -> None:
+    def __init__(self, voice: Voice, check: SelfCheck | None, cache_bytes: int, frames: int | None = None) -> None:
         if cache_bytes < 0:
             raise SovitsError(f"cache_megabytes={cache_bytes / 1e6:g} must not be negative; 0 keeps nothing.")
-        self.voice = voice
+        engine = voice.engine if frames is None else GroupedEngine(voice.engine, frames)
+        self.voice = Voice(engine, lru_cache(_READ)(voice.front_end), voice.bank)
         self.check = check
         self._said: LRUCache[tuple[object, ...], Spoken] = LRUCache(max(cache_bytes, 1), lambda spoken: spoken.speech.samples.nbytes)
         self._lock = threading.Lock()
@@ -48,6 +55,14 @@ class Speaking:
     def require_readable(self, request: Request) -> None:
         """Raises a ``SovitsError`` where the text cannot be read, before it waits with others."""
         self.voice.front_end(request.text, request.language)
+
+    def length(self, request: Request) -> float:
+        """About how long it will be, in phones at the speaker's own speed.
+
+        Raises:
+            SovitsError: the text cannot be read.
+        """
+        return len(self.voice.front_end(request.text, request.language).phones) / request.speed
 
     def __call__(self, requests: Sequence[Request]) -> list[Spoken | Exception]:
         """For each request its speech or what went wrong with it alone."""

@@ -16,7 +16,7 @@ from sovits.hearing import EnglishRecognizer
 from sovits.serving.access import ApiKeys, RateLimit, new_key, require_keys
 from sovits.serving.batcher import Batcher
 from sovits.serving.enrolment import Enroller
-from sovits.serving.service import Service
+from sovits.serving.service import Service, threads_of_a_batch
 from sovits.serving.shelf import VoiceShelf
 from sovits.serving.speaking import Speaking, Spoken
 from sovits.serving.watching import Watch
@@ -72,13 +72,13 @@ def build_service(config: DictConfig) -> Service:
         raise SovitsError(
             f"requests_per_minute={config.requests_per_minute} counts those of each key, and there is none; add api_keys=FILE."
         )
-    voice = Voice.load(config.checkpoint, device=config.device, threads=config.threads)
+    voice = Voice.load(config.checkpoint, device=config.device, threads=threads_of_a_batch(config.threads, config.batching.workers))
     # The dictionaries load now, and not while somebody waits; a front end that cannot read one of the languages says so when asked to.
     with contextlib.suppress(SovitsError):
         voice.front_end("Hello. 你好。", None)
     check = SelfCheck(EnglishRecognizer()) if config.self_check else None
-    speaking = Speaking(voice, check, round(config.cache_megabytes * 1e6))
-    batcher: Batcher[Request, Spoken] = Batcher(speaking, **config.batching)
+    speaking = Speaking(voice, check, round(config.cache_megabytes * 1e6), config.frames_at_a_time if config.device == "cpu" else None)
+    batcher: Batcher[Request, Spoken] = Batcher(speaking, length=speaking.length, **config.batching)
     bank = None if config.bank is None else Path(config.bank)
     shelf = VoiceShelf({name: voice.bank[name] for name in voice.speakers}, bank, voice.embedding_size)
     log_file = None if config.log.file is None else Path(config.log.file)

@@ -113,7 +113,12 @@ def test_a_text_is_read_once(voice: Voice) -> None:
 
 
 def test_frames_at_a_time_change_nothing_that_is_heard(voice: Voice) -> None:
-    requests = [asked(voice, "hello"), asked(voice, "Hello，欢迎", "bo", seed=3), asked(voice, "Привет"), asked(voice, "good morning", seed=9)]
+    requests = [
+        asked(voice, "hello"),
+        asked(voice, "Hello，欢迎", "bo", seed=3),
+        asked(voice, "Привет"),
+        asked(voice, "good morning", seed=9),
+    ]
     told = Speaking(voice, None, 0, frames=20)(requests)
     assert isinstance(told.pop(2), SovitsError)
     for request, spoken in zip([*requests[:2], requests[3]], told, strict=True):
