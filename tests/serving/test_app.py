@@ -272,7 +272,8 @@ class Held:
 
 
 def test_a_full_queue_and_a_deadline(checkpoint: Path, tmp_path: Path) -> None:
-    service = service_of(checkpoint, tmp_path, "batching.max_batch=1", "batching.max_queue=1", "limits.deadline=0.5")
+    one_by_one = ("batching.max_batch=1", "batching.workers=1", "batching.max_queue=1")
+    service = service_of(checkpoint, tmp_path, *one_by_one, "limits.deadline=0.5")
     held = Held(service)
     with TestClient(create_app(service)) as client, ThreadPoolExecutor(2) as pool:
         ask = lambda seed: client.post("/v1/tts", json={"text": "hello", "speaker_id": "ana", "seed": seed})  # noqa: E731
@@ -488,7 +489,7 @@ def test_a_voice_put_into_the_folder_is_heard_of(checkpoint: Path, tmp_path: Pat
 
 
 def test_a_client_that_leaves_is_not_waited_for(checkpoint: Path, tmp_path: Path) -> None:
-    service = service_of(checkpoint, tmp_path, "batching.max_batch=1")
+    service = service_of(checkpoint, tmp_path, "batching.max_batch=1", "batching.workers=1")
     held = Held(service)
     app = create_app(service)
     body = json.dumps({"text": "hello", "speaker_id": "ana"}).encode()
