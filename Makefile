@@ -35,10 +35,10 @@ train: setup
 
 # One thread for each of two processes: more threads than cores wait for one another actively.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 300
 
 test-slow: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --timeout 1200
 
 lint: setup
 	$(BIN)/ruff check .
