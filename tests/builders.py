@@ -110,6 +110,7 @@ def tiny_batch() -> Batch:
         torch.tensor([24, 15]),
         0.3 * torch.randn(2, 30 * HOP),
         torch.tensor([0, 1]),
+        torch.tensor([True, True]),
         ["ana/1", "bo/1"],
         ["x", "x"],
     )

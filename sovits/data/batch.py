@@ -22,6 +22,8 @@ class Batch:
     """[B, T_reference] samples of *another* utterance of the same speaker (of the same one where there is no other), all of one length."""
     speakers: Tensor
     """[B] index into the data module's ``speakers``."""
+    told: Tensor
+    """[B] of bool: whether it is known what is said; nothing about texts is learned from the others."""
     ids: list[str]
     """Utterance ids, for messages and file names."""
     texts: list[str]
@@ -39,4 +41,5 @@ class Batch:
             frame_lengths=self.frame_lengths.pin_memory(),
             references=self.references.pin_memory(),
             speakers=self.speakers.pin_memory(),
+            told=self.told.pin_memory(),
         )

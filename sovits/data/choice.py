@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sovits.data.manifest import QUARANTINE_NAME, Manifest, Utterance
@@ -78,6 +79,32 @@ class Choice:
             clips_left[name] -= 1
             seconds_left[name] -= utterance.duration
         return chosen
+
+
+def groups(shares: Mapping[str, float], names: Sequence[str]) -> list[tuple[set[int], float]]:
+    """The speakers, by their places in ``names``, that each pattern of ``shares`` means, and their share.
+
+    Raises:
+        SovitsError: shares outside 0-1, or more than 1 in all, or less while nobody is left for the rest; a pattern that means nobody, or
+            somebody of another.
+    """
+    told = "data.shares={" + ", ".join(f"{pattern}: {share:g}" for pattern, share in shares.items()) + "}"
+    found, taken = [], set[int]()
+    for pattern, share in shares.items():
+        members = {place for place, name in enumerate(names) if fnmatchcase(name, pattern)}
+        if not members:
+            raise SovitsError(f"{told}: no speaker is called {pattern}; the set has {', '.join(names[:5])} and others.")
+        if both := members & taken:
+            raise SovitsError(f"{told}: {names[min(both)]} belongs to {pattern} and to a pattern before it; let each mean others.")
+        if not 0 < share <= 1:
+            raise SovitsError(f"{told}: {pattern} has {share:g}, which is no share; give more than 0 and at most 1.")
+        taken |= members
+        found.append((members, float(share)))
+    total, everybody = sum(shares.values()), len(taken) == len(names)
+    if shares and (total > 1 + 1e-6 or (everybody and total < 1 - 1e-6) or (not everybody and total > 1 - 1e-6)):
+        rest = "nobody is" if everybody else f"{len(names) - len(taken)} speaker(s) are"
+        raise SovitsError(f"{told} come to {total:g}, and {rest} left for the rest; choose shares that leave it to them.")
+    return found
 
 
 def quarantined_for_training(root: Path) -> tuple[Utterance, ...]:

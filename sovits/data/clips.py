@@ -21,6 +21,10 @@ FrontEnd = Callable[[str, str | None], EncodedText]
 """Reads a text, given its language or ``None``."""
 
 
+NO_TEXT = EncodedText(text="", symbols=[""], phones=[0], tones=[0], languages=[0], tokens=[0], phone_to_token=[0])
+"""In the place of a text that nobody tells: something for the networks to read, of which nothing is learned."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """An utterance that training can use."""
@@ -60,7 +64,7 @@ def select_clips(
     for utterance in utterances:
         frames = store.samples(utterance) // hop_length
         try:
-            text = front_end(utterance.text, utterance.language)
+            text = front_end(utterance.text, utterance.language) if utterance.told else NO_TEXT
         except SovitsError as error:
             refused[utterance.id] = str(error)
             continue

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from sovits.data.augmentation import Augmentation
-from sovits.data.choice import Choice, in_order_of_recording, quarantined_for_training
+from sovits.data.choice import Choice, groups, in_order_of_recording, quarantined_for_training
 from sovits.data.clips import MOST_NAMED, Clip, require_every_speaker, select_clips, warn_of_refused
 from sovits.data.dataset import ClipDataset, collate
 from sovits.data.loader import ResumableLoader
@@ -47,6 +47,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         max_clips: int = 16,
         reference_seconds: float = 3.0,
         balance: float = 0.5,
+        shares: dict[str, float] | None = None,
         num_workers: int = 0,
         seed: int = 0,
         limit_utterances: int | None = None,
@@ -72,6 +73,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             max_clips: most clips of a training batch on one device.
             reference_seconds: length of the clips that tell the voice.
             balance: share of a speaker with ``n`` clips is proportional to ``n ** balance``.
+            shares: of an epoch for groups of speakers, by patterns (``fnmatch``) of their names; within a group ``balance`` decides.
             num_workers: processes that read ahead; the batches don't depend on it.
             seed: of order, references and augmentation.
             limit_utterances: keep only so many clips of each speaker and split, the first of the manifest.
@@ -88,7 +90,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.root, self.front_end, self.sample_rate, self.hop_length = Path(root), front_end, sample_rate, hop_length
         self.frame_budget, self.max_clips, self.evaluation_clips = frame_budget, max_clips, evaluation_clips
         self.reference_frames = max(1, round(reference_seconds * sample_rate / hop_length))
-        self.balance, self.seed, self.augmentation = balance, seed, augmentation
+        self.balance, self.shares, self.seed, self.augmentation = balance, shares or {}, seed, augmentation
         self.include_quarantined, self.evaluate_on_train = include_quarantined, evaluate_on_train
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.refused: dict[str, str] = {}
@@ -183,7 +185,9 @@ class SpeechDataModule(lightning.LightningDataModule):
         frames = [clip.frames for clip in clips]
         speed = self.augmentation.speed if self.augmentation else None
         batch_sampler = FrameBudgetBatchSampler(
-            SpeakerBalancedSampler([clip.speaker for clip in clips], balance=self.balance, seed=self.seed),
+            SpeakerBalancedSampler(
+                [clip.speaker for clip in clips], balance=self.balance, seed=self.seed, shares=groups(self.shares, self.speakers)
+            ),
             frames,
             frame_budget=self.frame_budget,
             max_clips=self.max_clips,

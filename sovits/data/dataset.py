@@ -115,6 +115,7 @@ def collate(items: Sequence[Item]) -> Batch:
         frame_lengths=torch.tensor([item.frames for item in items]),
         references=padded([item.reference for item in items]),
         speakers=torch.tensor([clip.speaker for clip in clips]),
+        told=torch.tensor([clip.utterance.told for clip in clips]),
         ids=[clip.utterance.id for clip in clips],
         texts=[clip.utterance.text for clip in clips],
     )

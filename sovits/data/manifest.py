@@ -17,6 +17,8 @@ SCHEMA_VERSION = 2
 FILE_NAME = "manifest.jsonl"
 QUARANTINE_NAME = "quarantine.jsonl"
 SPLITS = ("train", "val", "test")
+UNTOLD = "untold"
+"""The language of a clip of which nobody tells what is said."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Utterance:
     """The clip's audio, relative to the manifest's folder, with forward slashes."""
     speaker: str
     language: str
-    """``en``, ``zh`` or ``mixed``."""
+    """``en``, ``zh`` or ``mixed``; ``untold`` where nobody tells what is said."""
     text: str
+    """What is said; empty where nobody tells."""
     start: float
     """Seconds into the recording it was cut from."""
     end: float
@@ -51,7 +54,7 @@ class Utterance:
     recording: str
     """The raw file, relative to the recordings folder."""
     transcript: str
-    """Where the text came from: ``sidecar:<file>`` or ``whisper:<model>``."""
+    """Where the text came from: ``sidecar:<file>`` or ``whisper:<model>``; empty without one."""
     content_hash: str
     """SHA-256 of the clip's bytes."""
     words: tuple[Word, ...] = ()
@@ -60,6 +63,11 @@ class Utterance:
     """What was measured of it."""
     reasons: tuple[Reason, ...] = ()
     """Why it is quarantined; none for a clip that is kept."""
+
+    @property
+    def told(self) -> bool:
+        """Whether it is known what is said."""
+        return self.language != UNTOLD
 
 
 @dataclass(frozen=True)

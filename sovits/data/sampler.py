@@ -33,15 +33,17 @@ class SpeakerBalancedSampler(Sampler[Draw]):
     """Draws as many clips an epoch as there are, a share of them from each speaker that grows with its ``n`` clips as ``n ** balance``.
 
     A speaker's clips all have the same chance, and none comes a second time before the others came once: with ``balance=1`` an epoch
-    is every clip exactly once. Temperature sampling as in multilingual BERT (Devlin, 2018), on speakers instead of languages.
+    is every clip exactly once. Groups of speakers can have shares of their own. Temperature sampling as in multilingual BERT (Devlin,
+    2018), on speakers instead of languages.
     """
 
-    def __init__(self, speakers: Sequence[int], *, balance: float, seed: int) -> None:
+    def __init__(self, speakers: Sequence[int], *, balance: float, seed: int, shares: Sequence[tuple[set[int], float]] = ()) -> None:
         """
         Args:
             speakers: the speaker of every clip.
             balance: 1 keeps the natural shares, 0 gives every speaker the same, whatever there is of it.
             seed: of the draws, together with the epoch.
+            shares: groups of speakers and the share of an epoch that each has, whatever there is of it; the others have the rest.
 
         Raises:
             SovitsError: ``balance`` outside 0-1.
@@ -54,9 +56,10 @@ class SpeakerBalancedSampler(Sampler[Draw]):
         self.epoch = 0
         self.members = [np.flatnonzero(np.asarray(speakers) == speaker) for speaker in sorted(set(speakers))]
         weights = np.array([len(clips) for clips in self.members], dtype=float) ** balance
-        shares = np.cumsum(weights) * (len(speakers) / weights.sum())
+        _share_out(weights, sorted(set(speakers)), shares)
+        bounds = np.cumsum(weights) * (len(speakers) / weights.sum())
         # Rounded, so that whole shares stay whole and no clip is lost to the last binary digit.
-        self._bounds = np.concatenate([[0.0], shares]).round(6)
+        self._bounds = np.concatenate([[0.0], bounds]).round(6)
         self._size = len(speakers)
 
     def set_epoch(self, epoch: int) -> None:
@@ -85,6 +88,17 @@ class SpeakerBalancedSampler(Sampler[Draw]):
 
     def __len__(self) -> int:
         return self._size
+
+
+def _share_out(weights: np.ndarray, speakers: Sequence[int], shares: Sequence[tuple[set[int], float]]) -> None:
+    """Scales the weights [speakers] so that each group has its share, and those of no group the rest."""
+    rest = np.ones(len(weights), dtype=bool)
+    for group, share in shares:
+        members = np.array([speaker in group for speaker in speakers])
+        weights[members] *= share / weights[members].sum()
+        rest &= ~members
+    if shares and rest.any():
+        weights[rest] *= (1 - sum(share for _, share in shares)) / weights[rest].sum()
 
 
 class FrameBudgetBatchSampler(BatchSampler):

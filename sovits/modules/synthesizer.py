@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +47,14 @@ class SynthesizerOutput:
     duration_penalty: Tensor
     """[B] what the duration predictor is to lower, summed over each text's phones."""
     text_mask: Tensor
-    """[B, 1, T_text]."""
+    """[B, 1, T_text] 0 past a text's end, and everywhere where there is none."""
     frame_mask: Tensor
-    """[B, 1, T_frames]."""
+    """[B, 1, T_frames] likewise."""
+
+    def told(self, told: Tensor) -> Self:
+        """The same, but that nothing counts which compares text and sound where ``told`` [B] is false: of a clip without a text."""
+        each = told[:, None, None].to(self.frame_mask.dtype)
+        return replace(self, text_mask=self.text_mask * each, frame_mask=self.frame_mask * each)
 
 
 @dataclass

@@ -15,6 +15,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from sovits import losses
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.data.batch import Batch
+from sovits.data.clips import MOST_NAMED
+from sovits.data.corpora.recording import some
 from sovits.errors import SovitsError
 from sovits.modules.discriminators import Discriminators, SpectrogramDiscriminator, Verdict
 from sovits.modules.layers.freezing import frozen
@@ -176,7 +178,7 @@ class VoiceTraining(LightningModule):
     def _forward(self, batch: Batch) -> tuple[SynthesizerOutput, Tensor]:
         voices = self.synthesizer.embed_speaker(batch.references, batch.speakers)
         spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
-        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices), voices
+        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices).told(batch.told), voices
 
     def _real_slices(self, batch: Batch, output: SynthesizerOutput) -> Tensor:
         """The recorded audio [B, 1, samples] under each synthesised slice."""
@@ -278,8 +280,8 @@ class VoiceTraining(LightningModule):
         carried = checkpoint["sovits"]
         if carried["speakers"] != self.speakers:
             raise SovitsError(
-                f"The checkpoint was trained on the speakers {', '.join(carried['speakers'])} and data.root now has "
-                f"{', '.join(self.speakers)}; resume with the same data.root and data.speakers."
+                f"The checkpoint was trained on the speakers {some(carried['speakers'], MOST_NAMED)} and data.root now has "
+                f"{some(self.speakers, MOST_NAMED)}; resume with the same data.root and data.speakers."
             )
         check_architecture("The checkpoint", checkpoint["state_dict"], self.state_dict())
         self.generator_step = carried["generator_step"]

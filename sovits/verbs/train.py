@@ -13,6 +13,8 @@ from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
+from sovits.data.clips import MOST_NAMED
+from sovits.data.corpora.recording import some
 from sovits.data.datamodule import SpeechDataModule
 from sovits.errors import SovitsError
 from sovits.launching.ranks import cluster_environment
@@ -212,7 +214,7 @@ def _evaluate(config: DictConfig, data: SpeechDataModule, checkpoint: Path) -> N
 
 def _tell(config: DictConfig, training: VoiceTraining, checkpoint: Path, speakers: list[str]) -> None:
     run = Path(config.paths.run)
-    log.info("Trained %d generator steps on %s.", training.generator_step, ", ".join(speakers))
+    log.info("Trained %d generator steps on %s.", training.generator_step, some(speakers, MOST_NAMED))
     log.info("Checkpoint:        %s", checkpoint)
     log.info("Voices:            %s", run / "speakers")
     log.info("Samples, pictures: %s", run / "samples")

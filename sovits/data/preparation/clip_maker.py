@@ -13,7 +13,7 @@ import numpy as np
 from sovits.audio.waveform import normalize_loudness, resample, write_waveform
 from sovits.audio.waveform_file import WaveformFile
 from sovits.data.corpora.recording import Recording
-from sovits.data.manifest import Utterance, Word
+from sovits.data.manifest import UNTOLD, Utterance, Word
 from sovits.data.preparation.content_cache import ContentCache, content_key, file_hash
 from sovits.data.preparation.listening import HeardRecording, HeardSection, Listener
 from sovits.data.preparation.outcome import Note, Omission, Outcome
@@ -48,6 +48,8 @@ class ClipMaker:
     """Keeps what the judge found."""
     lufs: float
     """Loudness of every clip."""
+    keep_untold: bool = False
+    """Whether speech of which nobody tells what is said makes clips too, without a text."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.sample_rate, int) or self.sample_rate < LEAST_RATE:
@@ -61,8 +63,9 @@ class ClipMaker:
         Raises:
             OSError: a clip cannot be written.
         """
-        if recording.text is None and self.listener.transcriber is None:
-            return left_out(recording, "no transcript; write one to a .txt of the same name beside it, or set whisper.model")
+        if recording.text is None and self.listener.transcriber is None and not self.keep_untold:
+            remedy = "write one to a .txt of the same name beside it, or set whisper.model, or untold=keep for its voice alone"
+            return left_out(recording, f"no transcript; {remedy}")
         try:
             if recording.text is not None:
                 spoken_language(recording.text, recording.language)
@@ -105,7 +108,7 @@ class ClipMaker:
         return cuts, rejects
 
     def _utterance(self, recording: Recording, file: WaveformFile, heard: HeardRecording, cut: Cut, stem: str, output: Path) -> Utterance:
-        language = spoken_language(cut.text, recording.language)
+        language = spoken_language(cut.text, recording.language) if heard.text else UNTOLD
         first = round(cut.start * file.sample_rate)
         file.seek(first)
         source = file.read(round(cut.end * file.sample_rate) - first)
@@ -123,7 +126,7 @@ class ClipMaker:
             self._judged(clip, content_hash, stretches),
             source_rate=file.sample_rate,
             clipping=round(clipped_share(source), 6),
-            speech_rate=_rounded(speech_rate(cut.text, language, spoken), 2),
+            speech_rate=_rounded(speech_rate(cut.text, language, spoken) if heard.text else None, 2),
             **self._agreement(cut, words, language, heard),
         )
         return Utterance(

@@ -119,6 +119,8 @@ class Listener:
         self, recording: Recording, sections: Sequence[HeardSection], speech: CondensedSpeech | None
     ) -> tuple[str, tuple[Word, ...], str, bool]:
         heard = tuple(word for section in sections for word in section.heard)
+        if recording.text is None and self.transcriber is None:
+            return "", (), "", False
         if recording.text is None:
             assert self.transcriber is not None
             if not heard:

@@ -36,6 +36,9 @@ from sovits.data.quality.voices import voice_distances
 from sovits.errors import SovitsError
 from sovits.metrics.voice_encoders import VoiceEncoder
 
+LEAVE_OUT, KEEP = "leave_out", "keep"
+"""What may become of speech that nobody tells the words of."""
+
 
 @dataclass(frozen=True)
 class PreparedSet:
@@ -59,7 +62,9 @@ class Preparation:
     encoder: VoiceEncoder | None = None
     """Tells voices apart; ``None``: no clip is compared with its speaker's others."""
     transcriber: WhisperTranscriber | None = None
-    """``None``: a recording without a transcript is left out."""
+    """``None``: a recording without a transcript is left out, or kept without a text by ``untold``."""
+    untold: str = LEAVE_OUT
+    """What becomes of speech that has no transcript and no Whisper: ``leave_out``, or ``keep``: it trains voices, not reading."""
     check_transcripts: bool = True
     """Whether Whisper also writes down what a transcript tells already, so that the two can be compared."""
     lufs: float = -23.0
@@ -79,6 +84,10 @@ class Preparation:
     """Threads; ``None``: one for each core."""
     strict: bool = False
     """Whether leaving out or quarantining anything is an error."""
+
+    def __post_init__(self) -> None:
+        if self.untold not in (LEAVE_OUT, KEEP):
+            raise SovitsError(f"untold={self.untold} is neither {LEAVE_OUT} nor {KEEP}; choose one.")
 
     def run(self, recordings: Sequence[Recording], output: Path, shard: Shard | None = None) -> PreparedSet | None:
         """Prepares ``recordings`` into ``output``; what an earlier run did and still holds is reused.
@@ -138,6 +147,7 @@ class Preparation:
             "segmentation": self.segmenter.settings,
             "judge": self.judge.settings,
             "whisper": self.transcriber and [self.transcriber.settings, self.check_transcripts],
+            **({"untold": KEEP} if self.untold == KEEP else {}),
         }
 
     def _outcomes(self, recordings: Sequence[Recording], output: Path, cache: OutcomeCache) -> tuple[list[Outcome], int]:
@@ -177,7 +187,8 @@ class Preparation:
         heard = ContentCache(output / "cache" / "whisper")
         transcriber = None if self.transcriber is None else RememberingTranscriber(self.transcriber, heard)
         listener = Listener(self.detector, transcriber, check=self.check_transcripts, lufs=self.lufs, section_seconds=self.section_seconds)
-        return ClipMaker(self.sample_rate, listener, self.segmenter, self.judge, ContentCache(output / "cache" / "judged"), self.lufs)
+        judged = ContentCache(output / "cache" / "judged")
+        return ClipMaker(self.sample_rate, listener, self.segmenter, self.judge, judged, self.lufs, keep_untold=self.untold == KEEP)
 
     def _voices(self, output: Path, utterances: Sequence[Utterance]) -> dict[str, np.ndarray]:
         return ClipVoices(output, self.encoder, self.workers).of(utterances) if self.encoder is not None else {}

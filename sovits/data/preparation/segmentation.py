@@ -83,7 +83,7 @@ class Segmenter:
         Args:
             stretches: where there is speech, in order; not empty.
             duration: seconds of the recording.
-            text: what is said in all of it.
+            text: what is said in all of it; empty where nobody tells.
             words: the same with times from the recording's start, if known.
         """
         pieces = [list(stretches)]
@@ -92,13 +92,15 @@ class Segmenter:
         if words:
             shares = _shares(words, pieces)
             texts = ["".join(word.text for word in share).strip() for share in shares] if len(pieces) > 1 else [text]
+        elif not text:
+            shares, texts = [()] * len(pieces), [""] * len(pieces)
         else:
             shares = [()] * len(pieces)
             texts = split_sentences(text) if len(pieces) > 1 or not self._fits(pieces[0], duration) else [text]
             if problem := _mismatch(texts, pieces):
                 return [], [Reject(stretches[0].start, stretches[-1].end, problem)]
         cuts = [self._cut(piece, stretches, duration, text, share) for piece, text, share in zip(pieces, texts, shares, strict=True)]
-        return self._checked(self._merged(cuts))
+        return self._checked(self._merged(cuts), told=bool(text))
 
     def _fits(self, piece: Sequence[Stretch], duration: float) -> bool:
         return min(piece[-1].end + self.padding, duration) - max(piece[0].start - self.padding, 0.0) <= self.max_seconds
@@ -138,18 +140,18 @@ class Segmenter:
                 cuts[i : j + 1] = [_join(cuts[i], cuts[j])]
         return cuts
 
-    def _checked(self, cuts: list[Cut]) -> tuple[list[Cut], list[Reject]]:
+    def _checked(self, cuts: list[Cut], *, told: bool) -> tuple[list[Cut], list[Reject]]:
         kept, rejected = [], []
         for cut in cuts:
-            if problem := self._problem(cut):
+            if problem := self._problem(cut, told=told):
                 rejected.append(Reject(cut.start, cut.end, problem))
             else:
                 kept.append(cut)
         return kept, rejected
 
-    def _problem(self, cut: Cut) -> str | None:
+    def _problem(self, cut: Cut, *, told: bool) -> str | None:
         seconds = cut.end - cut.start
-        if not cut.text:
+        if told and not cut.text:
             return "no word of the text falls into this speech; check the transcript, or cut it out"
         if seconds < self.min_seconds:
             return f"less speech than segmentation.min_seconds={self.min_seconds:g}; record longer sentences or lower it"

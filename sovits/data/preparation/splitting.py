@@ -17,16 +17,18 @@ def split_by_content(utterances: Iterable[Utterance], validation_share: float, t
     """The utterances with their splits, sorted by id.
 
     Each speaker's are ranked by a hash of the seed and their content: validation takes the lowest ranks and test the highest, each its
-    share and at least one. The order and names of files do not matter, and a clip that joins the set moves at most one other a split.
+    share and at least one; what has no text trains. The order and names of files do not matter, and a clip that joins the set moves at
+    most one other a split.
     """
     ranked: dict[str, list[Utterance]] = defaultdict(list)
-    for utterance in utterances:
-        ranked[utterance.speaker].append(utterance)
+    every = list(utterances)
+    for utterance in every:
+        if utterance.told:
+            ranked[utterance.speaker].append(utterance)
     splits: dict[str, str] = {}
     for own in ranked.values():
         own.sort(key=lambda utterance: (hashlib.sha256(f"{seed}:{utterance.content_hash}".encode()).digest(), utterance.id))
         enough = len(own) >= LEAST_UTTERANCES
         validation, test = (max(round(share * len(own)), 1) * enough for share in (validation_share, test_share))
         splits |= {u.id: "val" for u in own[:validation]} | {u.id: "test" for u in own[len(own) - test :]}
-    every = (replace(u, split=splits.get(u.id, "train")) for own in ranked.values() for u in own)
-    return sorted(every, key=lambda utterance: utterance.id)
+    return sorted((replace(u, split=splits.get(u.id, "train")) for u in every), key=lambda utterance: utterance.id)
