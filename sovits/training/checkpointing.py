@@ -16,7 +16,7 @@ from sovits.ranks import n_ranks
 from sovits.training import between_batches
 from sovits.training.callbacks.validation import ValidationCallback
 from sovits.training.checkpoint_files import BEST, LAST, PREVIOUS, DurableCheckpoints, copy_durably, remove_partial
-from sovits.training.lightning_module import VALIDATION_LOSSES, VoiceTraining
+from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import CsvTable, cut_off
 from sovits.training.parallel import average_running_statistics
 
@@ -72,12 +72,12 @@ class KeepCheckpoints(Checkpoint):
         Raises:
             SovitsError: nobody will log what the best checkpoint is to be chosen by.
         """
-        self._require_logged(trainer)
+        self._require_logged(trainer, pl_module)  # type: ignore[arg-type]
         self._make_folder(trainer)
 
-    def _require_logged(self, trainer: Trainer) -> None:
+    def _require_logged(self, trainer: Trainer, module: VoiceTraining) -> None:
         """A callback of another kind may log what it likes: then the first validation tells."""
-        known = set(VALIDATION_LOSSES)
+        known = set(module.validation_losses)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ValidationCallback):
                 known |= callback.logged_names()

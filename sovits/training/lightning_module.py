@@ -33,8 +33,6 @@ from sovits.voice.checkpoint import FORMAT
 
 GENERATOR, DISCRIMINATOR = 0, 1
 """Places of the players' optimisers and schedules."""
-VALIDATION_LOSSES = ("val/mel", "val/kl", "val/duration")
-"""What :meth:`VoiceTraining.validation_step` logs."""
 GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "consistency", "adversarial", "feature_matching")
 
 
@@ -71,6 +69,8 @@ class VoiceTraining(LightningModule):
     known_losses: tuple[str, ...] = GENERATOR_LOSSES
     first_losses: tuple[str, ...] = ("mel",)
     """Those that count from the very first step, within ``mel_only_steps``."""
+    validation_losses: tuple[str, ...] = ("val/mel", "val/kl", "val/duration")
+    """What :meth:`validation_step` logs."""
 
     def __init__(
         self,
