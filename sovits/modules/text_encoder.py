@@ -76,10 +76,6 @@ class TextEncoder(nn.Module):
             nn.init.normal_(table.weight, std=hidden_channels**-0.5)
         injected = sorted(set(semantic_layers)) if semantic_channels else []
         self.semantic = nn.ModuleDict({str(layer): nn.Linear(semantic_channels, hidden_channels) for layer in injected})
-        for told in self.semantic.values():
-            # Says nothing at first: a language model that joins a trained voice must not disturb it.
-            nn.init.zeros_(told.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(told.bias)  # type: ignore[arg-type]
         self.layers = nn.ModuleList(
             TransformerLayer(hidden_channels, filter_channels, n_heads, kernel_size, dropout) for _ in range(n_layers)
         )

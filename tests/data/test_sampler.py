@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torch.utils.data import SequentialSampler
 
+from sovits.data.choice import groups
 from sovits.data.sampler import FixedBatchSampler, FrameBudgetBatchSampler, SpeakerBalancedSampler
 from sovits.data.tempo import Speed, Tempo
 from sovits.errors import SovitsError
@@ -220,3 +221,38 @@ def test_the_batches_of_an_epoch_come_in_no_order_of_length():
     longest = [max(map(sampler.length, batch)) for batch in sampler.plan(0)]
     assert abs(np.corrcoef(np.arange(len(longest)), longest)[0, 1]) < 0.15
     assert longest != [max(map(sampler.length, batch)) for batch in sampler.plan(1)]
+
+
+def test_groups_of_speakers_have_their_shares():
+    sampler = SpeakerBalancedSampler(SPEAKERS, balance=1.0, seed=3, shares=[({1}, 0.5), ({2}, 0.1)])
+    counts = Counter(SPEAKERS[draw.clip] for epoch in range(200) for draw in sampler.draws(epoch))
+    total = 200 * len(SPEAKERS)
+    assert {speaker: count / total for speaker, count in counts.items()} == pytest.approx({0: 0.4, 1: 0.5, 2: 0.1}, abs=1e-3)
+    within = SpeakerBalancedSampler(SPEAKERS, balance=0.0, seed=3, shares=[({0, 2}, 0.2)])
+    counts = Counter(SPEAKERS[draw.clip] for epoch in range(200) for draw in within.draws(epoch))
+    assert {speaker: count / total for speaker, count in counts.items()} == pytest.approx({0: 0.1, 1: 0.8, 2: 0.1}, abs=1e-3)
+    assert sampler.facts() != SpeakerBalancedSampler(SPEAKERS, balance=1.0, seed=3).facts(), "another order is no resumed one"
+
+
+NAMES = ["ana", "bo", "gen_a", "gen_b"]
+
+
+def test_groups_are_told_by_patterns_of_names():
+    assert groups({"gen_*": 0.3, "bo": 0.2}, NAMES) == [({2, 3}, 0.3), ({1}, 0.2)]
+    assert groups({}, NAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ({"gne_*": 0.3}, r"data\.shares=\{gne_\*: 0\.3\}: no speaker is called gne_\*; the set has ana, bo"),
+        ({"gen_*": 0.3, "*_a": 0.2}, r"gen_a belongs to \*_a and to a pattern before it"),
+        ({"gen_*": 0.0}, r"gen_\* has 0, which is no share"),
+        ({"gen_*": 1.5}, r"gen_\* has 1\.5, which is no share"),
+        ({"gen_*": 0.6, "bo": 0.4}, r"come to 1, and 1 speaker\(s\) are left for the rest"),
+        ({"*": 0.5}, r"come to 0\.5, and nobody is left for the rest"),
+    ],
+)
+def test_shares_that_do_not_add_up_are_refused(shares, told):
+    with pytest.raises(SovitsError, match=told):
+        groups(shares, NAMES)

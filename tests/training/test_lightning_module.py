@@ -421,3 +421,39 @@ def test_a_checkpoint_of_another_architecture_names_what_differs(tmp_path: Path)
     wider = tiny_training(steps=2, synthesizer=tiny_synthesizer(decoder=FrameRateDecoder(8, HOP, [2], 24, 32, 2, EMBEDDING)))
     with pytest.raises(SovitsError, match=r"another architecture; what differs: synthesizer.decoder \(.*there and .*here.*warm_start"):
         trainer_in(tmp_path).fit(wider, batches(2), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+
+
+def test_a_clip_without_a_text_teaches_sound_alone(tmp_path: Path) -> None:
+    weights = dict.fromkeys(GENERATOR_LOSSES, 0.0) | {"mel": 1.0, "kl": 1.0, "duration": 1.0}
+    batch = replace(tiny_batch(), told=torch.tensor([False, False]))
+    training = tiny_training(steps=1, adversary_from=1, weights=weights)
+    before = copy.deepcopy(training.state_dict())
+    trainer_in(tmp_path, limit_val_batches=0).fit(training, DataLoader([batch], batch_size=None))
+    # Weight decay moves a weight without a gradient too, but in proportion.
+    learned = {name.split(".")[1] for name in moved(before, training.state_dict()) if name.startswith("synthesizer.")}
+    unscaled = {
+        part.split(".")[1]
+        for part, value in training.state_dict().items()
+        if part.startswith("synthesizer.text_encoder") and not torch.allclose(value, before[part] * (1 - 1e-3 * 0.01), atol=1e-7)
+    }
+    assert {"decoder", "posterior_encoder"} <= learned
+    assert unscaled == set()
+
+
+def test_what_a_told_clip_teaches_does_not_depend_on_an_untold_one_beside_it() -> None:
+    training = tiny_training().eval()
+    both = tiny_batch()
+    torch.manual_seed(0)
+    output, _ = training._forward(replace(both, told=torch.tensor([True, False])))
+    shares = [losses.kl_loss(output).item(), losses.duration_loss(output).item()]
+    masked = replace(output, duration_penalty=torch.stack([output.duration_penalty[0], torch.tensor(1e3)]))
+    assert losses.duration_loss(masked).item() == shares[1]
+    assert output.frame_mask.sum() == both.frame_lengths[0]
+    assert output.text_mask.sum() == both.text.lengths[0]
+    first = replace(
+        output,
+        **{name: getattr(output, name)[:1] for name in ("prior_latent", "prior_mean", "prior_log_std", "frame_mask", "text_mask")},
+        duration_penalty=output.duration_penalty[:1],
+        posterior=type(output.posterior)(output.posterior.mean[:1], output.posterior.log_std[:1]),
+    )
+    assert [losses.kl_loss(first).item(), losses.duration_loss(first).item()] == pytest.approx(shares)

@@ -353,3 +353,35 @@ def test_real_speakers_are_kept_whole_with_their_transcripts(real_speech: Path, 
     assert seconds["LJ"] == (22, pytest.approx(156.4, abs=3), ["en"])
     assert seconds["p225"] == (10, pytest.approx(64.7, abs=4), ["en"])
     assert {u.recording.split("/")[0] for u in report.kept} == {"ljspeech_LJ", "vctk_p225"}
+
+
+def test_speech_that_nobody_writes_down_is_kept_for_its_voice_if_wanted(recordings: Path, tmp_path: Path) -> None:
+    for path in (recordings / "mei").glob("*.txt"):
+        path.unlink()
+    report = prepare(recordings, tmp_path / "left_out")
+    assert {omission.recording.split("/")[0] for omission in report.omissions} == {"mei"}
+    assert "untold=keep" in report.omissions[0].reason
+    prepare(recordings, tmp_path / "set", untold="keep")
+    utterances = Manifest.load(tmp_path / "set").utterances
+    untold = [utterance for utterance in utterances if not utterance.told]
+    assert {utterance.speaker for utterance in untold} == {"mei"}
+    assert {(u.text, u.language, u.transcript, u.split, u.quality.speech_rate) for u in untold} == {("", "untold", "", "train", None)}
+    with_texts = [utterance for utterance in utterances if utterance.told]
+    assert {utterance.speaker for utterance in with_texts} == {"alice", "bruno"}
+    assert all(utterance.text for utterance in with_texts)
+
+
+def test_a_long_recording_that_nobody_writes_down_is_cut_at_its_pauses(recordings: Path, tmp_path: Path) -> None:
+    samples = [read_waveform(path, 22050) for path in sorted((recordings / "bruno").glob("*.wav"))]
+    for path in (recordings / "bruno").iterdir():
+        path.unlink()
+    write_waveform(recordings / "bruno" / "long.wav", np.concatenate([*samples, *samples]), 22050)
+    prepare(recordings, tmp_path / "set", untold="keep", segmenter=Segmenter(max_seconds=6.0))
+    clips = [utterance for utterance in Manifest.load(tmp_path / "set").utterances if utterance.speaker == "bruno"]
+    assert len(clips) > 1
+    assert all(not clip.told and clip.duration <= 6.0 for clip in clips)
+
+
+def test_untold_speech_has_two_fates(recordings: Path, tmp_path: Path) -> None:
+    with pytest.raises(SovitsError, match=r"untold=drop is neither leave_out nor keep"):
+        prepare(recordings, tmp_path / "set", untold="drop")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sovits.data.manifest import Utterance
+from sovits.data.manifest import UNTOLD, Utterance
 from sovits.data.preparation.splitting import split_by_content
 
 
@@ -41,3 +41,11 @@ def test_a_new_clip_moves_at_most_two_others() -> None:
         moved = [name for name in before if before[name] != after[name]]
         assert len(moved) <= 2
         assert not any({before[name], after[name]} == {"val", "test"} for name in moved)
+
+
+def test_what_has_no_text_trains_and_takes_nobody_s_place() -> None:
+    untold = [replace(utterance, id=f"ann/u{n}", language=UNTOLD, text="", content_hash=f"u{n}") for n, utterance in enumerate(utterances(9))]
+    found = split_by_content([*utterances(30), *untold], 0.1, 0.1, 0)
+    assert {utterance.split for utterance in found if not utterance.told} == {"train"}
+    told = {utterance.id: utterance.split for utterance in found if utterance.told}
+    assert told == {utterance.id: utterance.split for utterance in split_by_content(utterances(30), 0.1, 0.1, 0)}
