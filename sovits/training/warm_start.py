@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchaudio.transforms import Resample
 
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram
+from sovits.errors import SovitsError
 from sovits.training.parts import part_of
+from sovits.voice.checkpoint import Checkpoint
+
+SEMANTIC = "synthesizer.text_encoder.semantic."
+TEXT_ENCODER = "synthesizer.text_encoder.phones.weight"
 
 
 @dataclass
@@ -44,9 +50,41 @@ class WarmStart:
         return lines
 
 
+def require_alike(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
+    """Refuses to go on from a model that hears or reads otherwise: its weights would fit, and mean something else.
+
+    Args:
+        checkpoint: whose weights are wanted.
+        config: this run's, of plain values.
+
+    Raises:
+        SovitsError: the first setting of audio or text that differs, with both values.
+    """
+    for part in ("audio", "text"):
+        theirs, ours = (dict(_settings(part, source[part])) for source in (checkpoint.config, config))
+        for key in sorted({*theirs, *ours}):
+            if theirs.get(key) != ours.get(key):
+                raise SovitsError(
+                    f"warm_start={checkpoint.path} was trained with {key}={theirs.get(key)} and this run has {key}={ours.get(key)}; "
+                    f"choose {key}={theirs.get(key)}, or leave warm_start out."
+                )
+
+
+def _settings(where: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Every value with its key; the semantic tokens are not the synthesizer's phones, so the tokenizer has no say."""
+    if not isinstance(node, dict):
+        yield where, node
+        return
+    for key, child in node.items():
+        if key != "tokenizer":
+            yield from _settings(f"{where}.{key}", child)
+
+
 @torch.no_grad()
 def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence[str] | None = None) -> WarmStart:
     """Copies into ``module`` every weight of the same name and shape; constants, such as the filters of a spectrogram, are its own.
+
+    A language model that the weights know nothing of says nothing at first: it must not disturb what the text encoder has learned.
 
     Args:
         module: the whole training module.
@@ -63,6 +101,8 @@ def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence
             result.unused[part].append(name)
         elif name not in weights:
             result.missing[part].append(name)
+            if name.startswith(SEMANTIC) and TEXT_ENCODER in weights:
+                own[name].zero_()
         elif own[name].shape != weights[name].shape:
             result.reshaped[part].append(name)
         else:

@@ -35,7 +35,7 @@ def export(config: DictConfig) -> Path:
     if present := [output / kind for kind in kinds if (output / kind).exists()]:
         raise SovitsError(f"{present[0]} is there already; choose another output, or move it away.")
     bank = None if config.bank is None else Path(config.bank)
-    exporter = Exporter(Path(config.checkpoint), bank, list(config.sentences), dict(config.least_snr), config.rounds)
+    exporter = Exporter(Path(config.checkpoint), bank, list(config.sentences), dict(config.least_snr), config.rounds, config.part_megabytes)
     figures = {kind: exporter.write(kind, output / kind) for kind in track(kinds, "Exporting")}
     _write_table(figures, output / "export.csv")
     _tell(figures)

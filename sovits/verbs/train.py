@@ -30,12 +30,13 @@ from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import wandb_id
 from sovits.training.parts import part_name
 from sovits.training.resuming import finished_checkpoint, load_finished, named_losses, resume_from
-from sovits.training.warm_start import warm_start
+from sovits.training.warm_start import require_alike, warm_start
 from sovits.verbs.add_speaker import Addition
 from sovits.verbs.budgeting import keep_within_budget
 from sovits.verbs.distil import Distillation
 from sovits.verbs.evaluate import evaluate
 from sovits.voice.checkpoint import Checkpoint
+from sovits.voice.exported import is_export
 from sovits.voice.speaker_bank import SpeakerBank
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,9 @@ def _warm_start(config: DictConfig, training: VoiceTraining) -> None:
     if config.resume not in (None, False, True):
         raise SovitsError(f"resume={config.resume} and warm_start={config.warm_start} both give the weights to start from; choose one.")
     checkpoint = Checkpoint.read(config.warm_start)
+    if is_export(checkpoint.path):
+        # Made to be gone on from: what would not be that is a mistake. From a run's checkpoint researchers take what fits.
+        require_alike(checkpoint, OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     parts = None if config.warm_start_parts is None else [part_name(training, name) for name in config.warm_start_parts]
     for line in warm_start(training, checkpoint.state, parts).lines():
         log.info("Warm start from %s: %s", checkpoint.path.name, line)

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sovits.errors import SovitsError
+from sovits.voice.base import located
 from sovits.voice.carried_config import build, check_config
-from sovits.voice.weights import load_exactly
+from sovits.voice.exported import SPEAKERS, TRAINABLE, Export, is_export
+from sovits.voice.speaker_bank import SpeakerBank
+from sovits.voice.weights import load_exactly, read_parts
 
 FORMAT = 2
 PREFIX = "synthesizer."
@@ -42,11 +45,15 @@ class Checkpoint:
     def read(cls, path: Path | str) -> Checkpoint:
         """Reads a ``.ckpt`` file of `sovits train`, without unpickling anything but tensors and plain values.
 
+        Also a folder of `sovits export format=[trainable]`, and ``base``, the one that the package brings along.
+
         Raises:
-            SovitsError: no such file, a folder, not a checkpoint, one of something else or of another format, or a config that names
-                anything but classes of the trusted packages.
+            SovitsError: no such file, another folder, not a checkpoint, one of something else or of another format, damaged, or a config
+                that names anything but classes of the trusted packages.
         """
-        path = Path(path)
+        path = located(path)
+        if is_export(path):
+            return cls._exported(path)
         content = _loaded(path)
         carried = content.get("sovits") if isinstance(content, dict) else None
         if not isinstance(carried, dict) or not {"config", "speakers", "speaker_bank"} <= carried.keys() or "state_dict" not in content:
@@ -61,6 +68,18 @@ class Checkpoint:
         check_config(path, config)
         bank = {speaker: embedding.clone() for speaker, embedding in carried["speaker_bank"].items()}
         return cls(path, config, list(carried["speakers"]), bank, int(carried.get("generator_step", 0)), dict(content["state_dict"]))
+
+    @classmethod
+    def _exported(cls, folder: Path) -> Checkpoint:
+        export, config = Export.read(folder)
+        if export.kind != TRAINABLE:
+            raise SovitsError(
+                f"{folder} is an export as {export.kind}, which only speaks; give the checkpoint it was made of, or export that as "
+                f"{TRAINABLE}."
+            )
+        bank = SpeakerBank.load(folder / SPEAKERS) if (folder / SPEAKERS).is_dir() else SpeakerBank()
+        voices = {name: torch.tensor(bank[name]) for name in bank.names}
+        return cls(folder, config, sorted(voices), voices, export.generator_step, read_parts(folder))
 
     def build(self, part: str) -> Any:
         """The object that ``part`` of the config describes.

@@ -22,17 +22,19 @@ from sovits.modules import Synthesizer
 from sovits.modules.graphs import plain, write_graphs
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.engine import Engine, Line, drawn_latents, duration_noise
-from sovits.voice.exported import ONNX, SPEAKERS, TORCH, WEIGHTS, Export
+from sovits.voice.exported import ABOUT, ONNX, SPEAKERS, TORCH, TRAINABLE, WEIGHTS, Export
 from sovits.voice.onnx_engine import SPEAKER
 from sovits.voice.quantization import to_int8
 from sovits.voice.request import Request
 from sovits.voice.speaker_bank import SpeakerBank
 from sovits.voice.voice import Voice
-from sovits.voice.weights import write_weights
+from sovits.voice.weights import write_parts, write_weights
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Of weights in a file; they become numbers of single precision when they are loaded."""
-KINDS = (*PRECISIONS, "onnx", "int8")
+KINDS = (*PRECISIONS, TRAINABLE, "onnx", "int8")
+GOES_ON = ("audio", "text", "size", "embedding_size", "mel_spectrogram", "posterior_spectrogram", "model", "discriminators")
+"""Parts of the config that a training which goes on needs; the others are the run's own."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,20 @@ class Exporter:
         sentences: what is compared.
         least_snr: dB of ``speech_snr`` for each kind, below which nothing is kept; None: whatever it is.
         rounds: of timing.
+        part_megabytes: most of a file of the kind ``trainable``.
 
     Raises:
         SovitsError: an unusable checkpoint, or no sentence.
     """
 
     def __init__(
-        self, checkpoint: Path, bank: Path | None, sentences: Sequence[str], least_snr: Mapping[str, float | None], rounds: int = 3
+        self,
+        checkpoint: Path,
+        bank: Path | None,
+        sentences: Sequence[str],
+        least_snr: Mapping[str, float | None],
+        rounds: int = 3,
+        part_megabytes: float = 15.0,
     ) -> None:
         if not sentences:
             raise SovitsError("sentences is empty; give one or more that the exports are compared by.")
@@ -84,7 +93,7 @@ class Exporter:
         self.carried.fill(synthesizer)
         self.synthesizer = plain(synthesizer)
         self.sentences = list(sentences)
-        self.least_snr, self.rounds = least_snr, rounds
+        self.least_snr, self.rounds, self.part_megabytes = least_snr, rounds, part_megabytes
 
     def write(self, kind: str, folder: Path) -> Figures:
         """Makes ``folder`` what :meth:`Voice.load` takes, in one step, after it was loaded and compared.
@@ -115,6 +124,10 @@ class Exporter:
 
     def _write_networks(self, kind: str, folder: Path) -> dict[str, Any]:
         """Writes the networks, and returns the parts of the config that go with them."""
+        if kind == TRAINABLE:
+            learned = {name: weight for name, weight in self.carried.state.items() if name.startswith(("synthesizer.", "discriminators."))}
+            write_parts(learned, folder, torch.float16, self.part_megabytes)
+            return {part: self.carried.config[part] for part in GOES_ON}
         config = {part: self.carried.config[part] for part in ("model", "text", "mel_spectrogram", "posterior_spectrogram")}
         if kind in PRECISIONS:
             write_weights(self.synthesizer, folder / WEIGHTS, PRECISIONS[kind])
@@ -139,14 +152,14 @@ class Exporter:
         synthesizer = self.synthesizer
         return Export(
             kind=kind,
-            runtime=TORCH if kind in PRECISIONS else ONNX,
+            runtime=TORCH if kind in (*PRECISIONS, TRAINABLE) else ONNX,
             sample_rate=self.voice.sample_rate,
             hop_length=synthesizer.hop_length,
             embedding_size=synthesizer.embedding_size,
             context_frames=synthesizer.flow.context_frames + synthesizer.decoder.context_frames,
             noise_channels=synthesizer.duration_predictor.noise_channels,
             generator_step=self.carried.generator_step,
-            checkpoint=str(file_hash(self.carried.path)),
+            checkpoint=str(file_hash(self.carried.path if self.carried.path.is_file() else self.carried.path / ABOUT)),
             version=__version__,
             figures={} if figures is None else asdict(figures),
         )

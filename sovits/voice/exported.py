@@ -16,6 +16,8 @@ from sovits.voice.carried_config import BUILT, check_config
 FORMAT = 1
 ABOUT, CONFIG, PHONES, SPEAKERS, WEIGHTS = "export.json", "config.json", "phones.json", "speakers", "model.safetensors"
 TORCH, ONNX = "torch", "onnxruntime"
+TRAINABLE = "trainable"
+"""The kind that training can go on from: a checkpoint in other files."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,10 @@ class Export:
                 raise SovitsError(f"{path} is not as it was exported; copy it again, or export the checkpoint again.")
         config = _json(folder / CONFIG)
         check_config(folder / CONFIG, config, export.parts)
-        theirs, ours = _json(folder / PHONES), phone_tables()
-        # Tables only ever grow at their ends.
-        if not isinstance(theirs, dict) or any(ours.get(name, [])[: len(table)] != table for name, table in theirs.items()):
+        if difference := _difference(_json(folder / PHONES)):
             raise SovitsError(
-                f"{folder / PHONES} is another table of phones, tones and languages than this version's, so texts would be read wrongly; "
-                f"use sovits {export.version}, or export the checkpoint again."
+                f"{folder / PHONES} is another table of phones, tones and languages than this version's ({difference}), so texts would be "
+                f"read wrongly; use sovits {export.version}, or export the checkpoint again."
             )
         return export, config
 
@@ -102,6 +102,19 @@ def is_export(path: Path) -> bool:
 def phone_tables() -> dict[str, list[str]]:
     """Every table of ids that the networks' embeddings were trained with."""
     return {"phones": list(SYMBOLS), "tones": list(TONES), "languages": list(LANGUAGES)}
+
+
+def _difference(theirs: Any) -> str | None:
+    """Where a table of phones is not this version's; None where it is, or was before the tables grew at their ends."""
+    if not isinstance(theirs, dict):
+        return "it is no table"
+    ours = phone_tables()
+    for name, table in theirs.items():
+        own = ours.get(name, [])
+        for number, entry in enumerate(table):
+            if number >= len(own) or own[number] != entry:
+                return f"number {number} of {name} is {entry!r} there and {own[number] if number < len(own) else 'nothing'!r} here"
+    return None
 
 
 def _json(path: Path) -> Any:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sovits.text.encoding import EncodedText
+from sovits.voice.base import located
 from sovits.voice.carried_config import build
 from sovits.voice.engine import Engine
-from sovits.voice.exported import ONNX, SPEAKERS, WEIGHTS, Export, is_export
+from sovits.voice.exported import ONNX, SPEAKERS, TRAINABLE, WEIGHTS, Export, is_export
 from sovits.voice.speaker_bank import SpeakerBank
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ class VoiceParts(NamedTuple):
 
 def load_parts(path: Path, device: str, threads: int | None) -> VoiceParts:
     """See :meth:`sovits.voice.Voice.load`. Only what runs on PyTorch imports it."""
-    if is_export(path):
-        export, config = Export.read(path)
+    path = located(path)
+    if is_export(path) and (read := Export.read(path))[0].kind != TRAINABLE:
+        export, config = read
         engine = _onnx_engine(path, export, device, threads) if export.runtime == ONNX else _exported_engine(path, config, device, threads)
         bank = SpeakerBank.load(path / SPEAKERS) if (path / SPEAKERS).is_dir() else SpeakerBank()
         return VoiceParts(engine, build(path, config, "text"), bank)
