@@ -127,6 +127,8 @@ class Exporter:
         if kind == TRAINABLE:
             learned = {name: weight for name, weight in self.carried.state.items() if name.startswith(("synthesizer.", "discriminators."))}
             write_parts(learned, folder, torch.float16, self.part_megabytes)
+            if lacking := [part for part in GOES_ON if part not in self.carried.config]:
+                raise SovitsError(f"{self.carried.path} carries a config without `{lacking[0]}`; train again with this version.")
             return {part: self.carried.config[part] for part in GOES_ON}
         config = {part: self.carried.config[part] for part in ("model", "text", "mel_spectrogram", "posterior_spectrogram")}
         if kind in PRECISIONS:

@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from sovits.errors import SovitsError
 
 
+LINE = 100
+"""Bytes that a safetensors file spends at most on the type, shape and place of one tensor."""
+
+
 def load_exactly(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Gives ``module`` the ``weights`` that came from ``path``.
 
@@ -49,13 +53,12 @@ def write_parts(weights: Mapping[str, Tensor], folder: Path, dtype: torch.dtype,
     parts: list[dict[str, Tensor]] = []
     room = 0.0
     for name, weight in _as_kept(weights, dtype).items():
-        size = weight.nbytes / 1e6
+        size = (weight.nbytes + len(name) + LINE) / 1e6
         if size > megabytes:
             raise SovitsError(f"{name} alone has {size:.1f} MB, more than part_megabytes={megabytes:g}; raise it.")
         if size > room or not parts:
             parts.append({})
-            # What names and shapes take up is next to nothing.
-            room = 0.99 * megabytes
+            room = megabytes
         parts[-1][name] = weight
         room -= size
     return [_save(part, folder / f"model-{number}-of-{len(parts)}.safetensors") for number, part in enumerate(parts, start=1)]
