@@ -41,7 +41,7 @@ def losses_of(checkpoint: Path, root: Path) -> dict[str, dict[str, float]]:
     data.setup()
     found: dict[str, list[list[float]]] = defaultdict(list)
     for split in ("train", "val", "test"):
-        dataset = data._dataset(split)
+        dataset = data._dataset(data._clips[split])
         for number, clip in enumerate(dataset.clips):
             batch = collate([dataset[Draw(number, epoch=0, turn=0)]])
             torch.manual_seed(number)

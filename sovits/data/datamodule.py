@@ -52,6 +52,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         seed: int = 0,
         limit_utterances: int | None = None,
         seconds_per_speaker: float | None = None,
+        least_seconds: float = 0.0,
         evaluate_on_train: bool = False,
         include_quarantined: bool = False,
         evaluation_clips: int = 4,
@@ -78,6 +79,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             seed: of order, references and augmentation.
             limit_utterances: keep only so many clips of each speaker and split, the first of the manifest.
             seconds_per_speaker: keep only so much speech of each speaker to train on, the first clips of the manifest that fit.
+            least_seconds: speakers with less to train on are not trained on; a model that knows strangers reads their voices all the same.
             evaluate_on_train: the training clips are the val and test clips too, to see what is learned by heart.
             include_quarantined: train also on what the quality gate refused, to measure what the gate is worth; never judged on it.
             evaluation_clips: most clips of a val or test batch.
@@ -101,6 +103,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         if not cache and cache_folder is not None:
             raise SovitsError(f"data.cache=false and data.cache_folder={cache_folder} contradict each other; leave one of them out.")
         self._choice = Choice(speakers, speaker, single_speaker, limit_utterances, seconds_per_speaker, evaluate_on_train)
+        self.least_seconds = least_seconds
         self._packs = pack_folder(self.root, cache_folder) if cache else None
         self._manifest: Manifest | None = None
         self._clips: dict[str, list[Clip]] = {}
@@ -156,13 +159,39 @@ class SpeechDataModule(lightning.LightningDataModule):
             self.refused.update(refused)
         warn_of_refused(self.refused)
         require_every_speaker(clips["train"], self.speakers, self.refused, self.root)
+        self._taught = self._with_enough(clips["train"])
+        if not self._taught:
+            # Of what is not trained on, everything is held out.
+            clips["val"] = clips["val"] or clips["train"]
         self._clips = clips
         log.info("%s", self.summary())
+
+    @property
+    def taught(self) -> list[str]:
+        """Those of ``speakers`` with enough speech to train on."""
+        self.setup()
+        return self._taught
 
     def utterances(self, split: str) -> list[Utterance]:
         """The usable utterances of ``train``, ``val`` or ``test``, in the manifest's order."""
         self.setup()
         return [clip.utterance for clip in self._clips[split]]
+
+    def _with_enough(self, clips: Sequence[Clip]) -> list[str]:
+        """The speakers with ``least_seconds`` to train on; a warning tells of the others."""
+        seconds = dict.fromkeys(self.speakers, 0.0)
+        for clip in clips:
+            seconds[clip.utterance.speaker] += clip.utterance.duration
+        scarce = {name: own for name, own in seconds.items() if own < self.least_seconds}
+        if scarce:
+            told = ", ".join(f"{name} ({own:.1f} s)" for name, own in list(scarce.items())[:MOST_NAMED])
+            log.warning(
+                "Too little speech to learn from, less than data.least_seconds=%g: %s%s. Only the voice is read from it (zero-shot).",
+                self.least_seconds,
+                told,
+                f" and {len(scarce) - MOST_NAMED} more" if len(scarce) > MOST_NAMED else "",
+            )
+        return [name for name in seconds if name not in scarce]
 
     def summary(self) -> str:
         """What there is to train on, in one line."""
@@ -181,7 +210,7 @@ class SpeechDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> ResumableLoader:
         """This rank's share of the epoch, by the trainer's rank and world size (one process without a trainer)."""
         self.setup()
-        clips = self._clips["train"]
+        clips = [clip for clip in self._clips["train"] if clip.utterance.speaker in set(self.taught)]
         frames = [clip.frames for clip in clips]
         speed = self.augmentation.speed if self.augmentation else None
         batch_sampler = FrameBudgetBatchSampler(
@@ -203,7 +232,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             100 * batch_sampler.padding(0),
         )
         return ResumableLoader(
-            self._dataset("train", self.augmentation),
+            self._dataset(clips, self.augmentation),
             batch_sampler,
             collate_fn=collate,
             num_workers=self.num_workers,
@@ -237,12 +266,12 @@ class SpeechDataModule(lightning.LightningDataModule):
             return files
         return open_packed(files, utterances, self._packs, "all" if self.include_quarantined else "kept")
 
-    def _dataset(self, split: str, augmentation: Augmentation | None = None) -> ClipDataset:
+    def _dataset(self, clips: Sequence[Clip], augmentation: Augmentation | None = None) -> ClipDataset:
         references: dict[int, list[Clip]] = {}
         for clip in self._clips["train"]:
             references.setdefault(clip.speaker, []).append(clip)
         return ClipDataset(
-            self._clips[split],
+            clips,
             references,
             self._store,
             sample_rate=self.sample_rate,
@@ -259,7 +288,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             log.warning("data.root=%s has no usable %s utterance: nothing is measured on %s.", self.root, split, split)
             return []
         return DataLoader(
-            self._dataset(split),
+            self._dataset(clips),
             batch_sampler=FixedBatchSampler(
                 [clip.frames for clip in clips], frame_budget=self.frame_budget, max_clips=self.evaluation_clips
             ),

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from sovits.errors import SovitsError
 from sovits.ranks import n_ranks
 from sovits.training import between_batches
-from sovits.training.callbacks.validation import ValidationCallback
+from sovits.training.callbacks.validation import logged_at_validation
 from sovits.training.checkpoint_files import BEST, LAST, PREVIOUS, DurableCheckpoints, copy_durably, remove_partial
 from sovits.training.lightning_module import VoiceTraining
 from sovits.training.loggers import CsvTable, cut_off
@@ -76,15 +76,11 @@ class KeepCheckpoints(Checkpoint):
         self._make_folder(trainer)
 
     def _require_logged(self, trainer: Trainer, module: VoiceTraining) -> None:
-        """A callback of another kind may log what it likes: then the first validation tells."""
-        known = set(module.validation_losses)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, ValidationCallback):
-                known |= callback.logged_names()
-            elif not type(callback).__module__.startswith(("sovits.", "lightning.")):
-                return
+        known = logged_at_validation(trainer, module)
+        if self.monitor is None or known is None:
+            return  # the first validation tells
         # Each speaker's own figure stands behind the name of the mean.
-        if self.monitor is not None and self.monitor not in known and self.monitor.rsplit("/", 1)[0] not in known:
+        if self.monitor not in known and self.monitor.rsplit("/", 1)[0] not in known:
             raise self._unknown(known)
 
     def _unknown(self, known: Iterable[str]) -> SovitsError:

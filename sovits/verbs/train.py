@@ -79,6 +79,9 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
             f"data.root={data.root} has no usable val utterance, so nothing could be judged or saved; "
             "a speaker needs three utterances or more: record more and run `sovits prepare` again, or set data.evaluate_on_train=true."
         )
+    if not data.taught:
+        config.training.steps = 0
+        log.warning("Nobody has enough speech to learn from: nothing is trained, the voices are read as the model is.")
     record.note(speakers=data.speakers, data=data_told(data), teacher=distillation.told if distillation else None)
     if reproduction is not None:
         reproduction.begin(record.record)

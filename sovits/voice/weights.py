@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from sovits.errors import SovitsError
 
-
 LINE = 100
 """Bytes that a safetensors file spends at most on the type, shape and place of one tensor."""
 

@@ -377,3 +377,26 @@ def test_the_shipped_augmentation_builds_and_its_parts_can_be_left_out(small_set
     part = shipped(f"data.root={small_set.root}", "data/augmentation=all", "data.augmentation.room=null", "data.augmentation.speed=null")
     assert [type(change) for change in part.augmentation.changes] == [Noise, Gain]
     assert part.augmentation.speed is None
+
+
+def test_who_has_too_little_is_not_trained_on_but_has_a_voice(make_data, caplog):
+    data = make_data()
+    seconds = {name: sum(u.duration for u in data.utterances("train") if u.speaker == name) for name in data.speakers}
+    scarce = min(seconds, key=seconds.__getitem__)
+    bound = sorted(seconds.values())[1]
+    with caplog.at_level(logging.WARNING):
+        data = make_data(least_seconds=bound)
+        data.setup()
+    assert f"less than data.least_seconds={bound:g}: {scarce} ({seconds[scarce]:.1f} s). Only the voice is read" in caplog.text
+    assert data.taught == [name for name in data.speakers if name != scarce]
+    assert {name.split("/")[0] for name in ids_of(data.train_dataloader())} == set(data.taught)
+    assert {utterance.speaker for utterance in data.utterances("train")} == set(data.speakers)
+    assert {data.speakers[s] for batch in data.train_dataloader() for s in batch.speakers.tolist()} == set(data.taught)
+
+
+def test_where_nobody_is_trained_on_everything_is_held_out(small_set, make_data):
+    small_set.pitch["dee"] = 300.0
+    small_set.write([replace(small_set.utterance("dee", 0), split="train")])
+    data = make_data(least_seconds=100.0)
+    assert data.taught == []
+    assert data.utterances("val") == data.utterances("train") != []

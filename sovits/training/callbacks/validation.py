@@ -60,6 +60,17 @@ class ValidationCallback(Callback, ABC):
         self._validations = state_dict["validations"]
 
 
+def logged_at_validation(trainer: Trainer, module: VoiceTraining) -> set[str] | None:
+    """Names of all that will be logged at validation; None where a callback of another kind may log what it likes."""
+    known = set(module.validation_losses)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, ValidationCallback):
+            known |= callback.logged_names()
+        elif not type(callback).__module__.startswith(("sovits.", "lightning.")):
+            return None
+    return known
+
+
 def first_of_each(utterances: Iterable[Utterance], count: int) -> dict[str, list[Utterance]]:
     """The first ``count`` utterances of each speaker, in the manifest's order."""
     chosen: dict[str, list[Utterance]] = {}

@@ -44,7 +44,9 @@ def test_a_new_clip_moves_at_most_two_others() -> None:
 
 
 def test_what_has_no_text_trains_and_takes_nobody_s_place() -> None:
-    untold = [replace(utterance, id=f"ann/u{n}", language=UNTOLD, text="", content_hash=f"u{n}") for n, utterance in enumerate(utterances(9))]
+    untold = [
+        replace(utterance, id=f"ann/u{n}", language=UNTOLD, text="", content_hash=f"u{n}") for n, utterance in enumerate(utterances(9))
+    ]
     found = split_by_content([*utterances(30), *untold], 0.1, 0.1, 0)
     assert {utterance.split for utterance in found if not utterance.told} == {"train"}
     told = {utterance.id: utterance.split for utterance in found if utterance.told}
