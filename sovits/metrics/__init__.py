@@ -2,6 +2,7 @@
 
 from sovits.metrics.cepstral_distortion import MelCepstralDistortion
 from sovits.metrics.duration_error import DurationError
+from sovits.metrics.equal_error_rate import EqualErrorRate
 from sovits.metrics.intelligibility import Intelligibility
 from sovits.metrics.judge import REAL, RECONSTRUCTION, WORST, Figure, Judge, PairJudge, Reading, Recording, SoundJudge
 from sovits.metrics.mel_distance import MelDistance, mel_distance, warped_mel_distance
@@ -22,6 +23,7 @@ __all__ = [
     "WORST",
     "Confusion",
     "DurationError",
+    "EqualErrorRate",
     "Figure",
     "Intelligibility",
     "Judge",

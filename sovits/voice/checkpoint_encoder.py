@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sovits.data.preparation.content_cache import file_hash
 from sovits.hearing.clips import is_silent
+from sovits.voice.base import located
+from sovits.voice.exported import content_hash
 from sovits.voice.voice import SHORTEST_REFERENCE, Voice
 
 
@@ -17,7 +18,7 @@ class CheckpointEncoder:
     """A ``VoiceEncoder`` that hears as a checkpoint does: its voices can be spoken with by that model, untrained.
 
     Args:
-        checkpoint: of a training run.
+        checkpoint: of a training run, or ``base``.
         device: ``cpu`` or ``cuda``.
 
     Raises:
@@ -25,7 +26,7 @@ class CheckpointEncoder:
     """
 
     def __init__(self, checkpoint: str, device: str = "cpu") -> None:
-        self.checkpoint = Path(checkpoint).expanduser()
+        self.checkpoint = located(Path(checkpoint).expanduser())
         self.voice = Voice.load(self.checkpoint, device=device)
         self.sample_rate: int = self.voice.sample_rate
         self.channels: int = self.voice.embedding_size
@@ -33,7 +34,7 @@ class CheckpointEncoder:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What its vectors depend on, beside the clip; plain values."""
-        return {"encoder": "checkpoint", "content": file_hash(self.checkpoint)}
+        return {"encoder": "checkpoint", "content": content_hash(self.checkpoint)}
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """[T_samples] in [-1, 1] at ``sample_rate`` -> [channels] of length 1; all zeros for a silent clip."""

@@ -16,13 +16,12 @@ import numpy as np
 import torch
 
 from sovits import __version__
-from sovits.data.preparation.content_cache import file_hash
 from sovits.errors import SovitsError
 from sovits.modules import Synthesizer
 from sovits.modules.graphs import plain, write_graphs
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.engine import Engine, Line, drawn_latents, duration_noise
-from sovits.voice.exported import ABOUT, ONNX, SPEAKERS, TORCH, TRAINABLE, WEIGHTS, Export
+from sovits.voice.exported import ONNX, SPEAKERS, TORCH, TRAINABLE, WEIGHTS, Export, content_hash
 from sovits.voice.onnx_engine import SPEAKER
 from sovits.voice.quantization import to_int8
 from sovits.voice.request import Request
@@ -161,7 +160,7 @@ class Exporter:
             context_frames=synthesizer.flow.context_frames + synthesizer.decoder.context_frames,
             noise_channels=synthesizer.duration_predictor.noise_channels,
             generator_step=self.carried.generator_step,
-            checkpoint=str(file_hash(self.carried.path if self.carried.path.is_file() else self.carried.path / ABOUT)),
+            checkpoint=str(content_hash(self.carried.path)),
             version=__version__,
             figures={} if figures is None else asdict(figures),
         )

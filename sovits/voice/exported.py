@@ -94,6 +94,11 @@ class Export:
         _write(folder / ABOUT, {"format": FORMAT, **asdict(self), "hashes": hashes})
 
 
+def content_hash(path: Path) -> str | None:
+    """SHA-256 of a checkpoint, or of the description of a folder, which holds those of all its files."""
+    return file_hash(path / ABOUT if path.is_dir() else path)
+
+
 def is_export(path: Path) -> bool:
     """Whether ``path`` is a folder that says it is one."""
     return (path / ABOUT).is_file()
