@@ -111,6 +111,7 @@ def tiny_batch() -> Batch:
         0.3 * torch.randn(2, 30 * HOP),
         torch.tensor([0, 1]),
         torch.tensor([True, True]),
+        torch.tensor([[4, 4, 4, 2, 2, 2, 2, 2, 2], [3, 3, 3, 2, 2, 2, 0, 0, 0]]),
         ["ana/1", "bo/1"],
         ["x", "x"],
     )

@@ -24,6 +24,8 @@ class Batch:
     """[B] index into the data module's ``speakers``."""
     told: Tensor
     """[B] of bool: whether it is known what is said; nothing about texts is learned from the others."""
+    durations: Tensor
+    """[B, T_text] frames of each phone as they were aligned before training; zeros where they were not."""
     ids: list[str]
     """Utterance ids, for messages and file names."""
     texts: list[str]
@@ -42,4 +44,5 @@ class Batch:
             references=self.references.pin_memory(),
             speakers=self.speakers.pin_memory(),
             told=self.told.pin_memory(),
+            durations=self.durations.pin_memory(),
         )

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sovits.data.manifest import Utterance
+from sovits.data.phone_alignment import stretched
 from sovits.data.waveform_store import WaveformStore
 from sovits.errors import SovitsError
 from sovits.text.encoding import EncodedText
@@ -34,6 +37,12 @@ class Clip:
     speaker: int
     frames: int
     """Whole spectrogram frames in it."""
+    durations: np.ndarray | None = None
+    """[T_text] frames of each phone, where they were aligned before training."""
+
+    def durations_in(self, frames: int) -> np.ndarray:
+        """The same where it is spoken in ``frames`` frames; zeros where they are not known."""
+        return np.zeros(len(self.text.phones), dtype=np.int64) if self.durations is None else stretched(self.durations, frames)
 
 
 def select_clips(

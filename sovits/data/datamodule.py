@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from sovits.data.aligned_clips import with_durations
 from sovits.data.augmentation import Augmentation
 from sovits.data.choice import Choice, groups, in_order_of_recording, quarantined_for_training
 from sovits.data.clips import MOST_NAMED, Clip, require_every_speaker, select_clips, warn_of_refused
@@ -58,6 +59,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         evaluation_clips: int = 4,
         cache: bool = True,
         cache_folder: str | None = None,
+        align_phones: bool = False,
         augmentation: Augmentation | None = None,
         pin_memory: bool = False,
     ) -> None:
@@ -85,6 +87,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             evaluation_clips: most clips of a val or test batch.
             cache: pack the set's audio once into a memory map that all processes share; otherwise each clip's file is read every time.
             cache_folder: where the pack lies; ``None``: in the set's folder.
+            align_phones: aligns phones with sound before training, see ``phone_alignment``; once for a set and its texts.
             augmentation: of the training clips.
             pin_memory: page-locked batches, for faster copies to a GPU.
         """
@@ -103,7 +106,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         if not cache and cache_folder is not None:
             raise SovitsError(f"data.cache=false and data.cache_folder={cache_folder} contradict each other; leave one of them out.")
         self._choice = Choice(speakers, speaker, single_speaker, limit_utterances, seconds_per_speaker, evaluate_on_train)
-        self.least_seconds = least_seconds
+        self.least_seconds, self.align_phones = least_seconds, align_phones
         self._packs = pack_folder(self.root, cache_folder) if cache else None
         self._manifest: Manifest | None = None
         self._clips: dict[str, list[Clip]] = {}
@@ -157,6 +160,8 @@ class SpeechDataModule(lightning.LightningDataModule):
                 chosen, self.speakers, self._store, self.front_end, hop_length=self.hop_length, most_frames=self.frame_budget
             )
             self.refused.update(refused)
+        if self.align_phones:
+            clips = with_durations(clips, self._store, self.root, sample_rate=self.sample_rate, hop_length=self.hop_length)
         warn_of_refused(self.refused)
         require_every_speaker(clips["train"], self.speakers, self.refused, self.root)
         self._taught = self._with_enough(clips["train"])

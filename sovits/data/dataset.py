@@ -18,6 +18,7 @@ from sovits.data.sampler import Draw
 from sovits.data.tempo import stretch
 from sovits.data.waveform_store import WaveformStore
 from sovits.text.batch import TextBatch
+from sovits.text.encoding import padded_rows
 
 FULL_SCALE = 32768
 """What 1.0 is in 16-bit samples."""
@@ -116,6 +117,7 @@ def collate(items: Sequence[Item]) -> Batch:
         references=padded([item.reference for item in items]),
         speakers=torch.tensor([clip.speaker for clip in clips]),
         told=torch.tensor([clip.utterance.told for clip in clips]),
+        durations=torch.from_numpy(padded_rows([item.clip.durations_in(item.frames) for item in items])),
         ids=[clip.utterance.id for clip in clips],
         texts=[clip.utterance.text for clip in clips],
     )

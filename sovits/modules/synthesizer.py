@@ -139,7 +139,9 @@ class Synthesizer(nn.Module):
         """Numbers of a speaker embedding."""
         return self.duration_predictor.speaker_channels
 
-    def forward(self, text: TextBatch, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor) -> SynthesizerOutput:
+    def forward(
+        self, text: TextBatch, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor, durations: Tensor | None = None
+    ) -> SynthesizerOutput:
         """One training pass.
 
         Args:
@@ -147,13 +149,18 @@ class Synthesizer(nn.Module):
             spectrograms: what the posterior encoder reads, log [B, spec_channels, T_frames].
             frame_lengths: [B].
             speaker_embedding: [B, E].
+            durations: [B, T_text] whole frames of each phone where they are known; None: it finds them out.
         """
         frame_mask = length_mask(frame_lengths, spectrograms.shape[-1])
         encoding = self.read(text)
         posterior = self.posterior_encoder(spectrograms, frame_mask, speaker_embedding)
         latent = posterior.sample(frame_mask)
         prior_latent = self.flow(latent, frame_mask, speaker_embedding)
-        alignment = self._align(prior_latent, encoding, text.lengths, frame_lengths)
+        alignment = (
+            self._align(prior_latent, encoding, text.lengths, frame_lengths)
+            if durations is None
+            else durations_to_path(durations, spectrograms.shape[-1])
+        )
         # Durations are learned from the text as it is, without pulling the text encoder towards them.
         duration_penalty = self.duration_predictor(encoding.hidden.detach(), encoding.mask, speaker_embedding, alignment.sum(-1))
         starts = random_starts(frame_lengths, self.segment_frames)

@@ -42,7 +42,7 @@ class EncodedText:
     """In order; silences, marks and boundaries are part of none."""
 
 
-def padded_rows(rows: Sequence[Sequence[int]]) -> np.ndarray:
+def padded_rows(rows: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
     """[B, longest] int64, zero past the end of each row."""
     padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for place, row in zip(padded, rows, strict=True):

@@ -53,6 +53,8 @@ class VoiceTraining(LightningModule):
         adversary_from: generator step at which the adversary joins; before it the synthesizer warms up alone.
         mel_only_steps: generator steps at the start in which only ``first_losses`` count, so that the latents carry the sound before the
             text's prior pulls at them; fewer where the adversary joins before.
+        guided_steps: generator steps at the start in which phones have the frames that the batches say, instead of those that the
+            alignment search finds.
         clip_norm: largest gradient norm of each player.
         carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
@@ -91,6 +93,7 @@ class VoiceTraining(LightningModule):
         speaker_classifier: SpeakerClassifier | None = None,
         rounds: Rounds | None = None,
         mel_only_steps: int = 0,
+        guided_steps: int = 0,
         loss_limit: float = 1e6,
         freeze: Iterable[str] = (),
         reuse_real_features: bool = False,
@@ -112,6 +115,7 @@ class VoiceTraining(LightningModule):
         self.steps = steps
         self.adversary_from = adversary_from
         self.mel_only_steps = min(mel_only_steps, adversary_from)
+        self.guided_steps = guided_steps
         self.clip_norm = clip_norm
         self.carried_config = carried_config
         self.speakers = speakers
@@ -178,7 +182,9 @@ class VoiceTraining(LightningModule):
     def _forward(self, batch: Batch) -> tuple[SynthesizerOutput, Tensor]:
         voices = self.synthesizer.embed_speaker(batch.references, batch.speakers)
         spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
-        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices).told(batch.told), voices
+        guided = self.training and self.generator_step < self.guided_steps
+        durations = batch.durations if guided else None
+        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices, durations).told(batch.told), voices
 
     def _real_slices(self, batch: Batch, output: SynthesizerOutput) -> Tensor:
         """The recorded audio [B, 1, samples] under each synthesised slice."""

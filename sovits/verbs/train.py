@@ -83,6 +83,8 @@ def _train(config: DictConfig, record: OpenRecord, reproduction: Reproduction | 
         config.training.steps = 0
         log.warning("Nobody has enough speech to learn from: nothing is trained, the voices are read as the model is.")
     record.note(speakers=data.speakers, data=data_told(data), teacher=distillation.told if distillation else None)
+    if config.training.guided_steps and not data.align_phones:
+        raise SovitsError(f"training.guided_steps={config.training.guided_steps} needs alignments to go by; add data.align_phones=true.")
     if reproduction is not None:
         reproduction.begin(record.record)
     timekeepers = keep_within_budget(config, data)

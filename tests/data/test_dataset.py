@@ -115,7 +115,7 @@ def test_pinning_reaches_every_tensor(monkeypatch, dataset_of):
     assert copy is not batch
     assert copy.ids == batch.ids
     assert torch.equal(copy.text.phones, batch.text.phones)
-    assert len(pinned) == 5 + 7
+    assert len(pinned) == 6 + 7
 
 
 def test_clips_that_cannot_be_aligned_are_refused_with_the_reason(small_set, front_end):

@@ -395,7 +395,7 @@ def test_losses_of_extreme_clips_are_numbers(phones: int, frames: int, precision
     training = tiny_training(steps=2, synthesizer=synthesizer)
     waveforms = 0.3 * torch.randn(1, frames * HOP)
     one = torch.tensor([0])
-    batch = Batch(tiny_text(phones), waveforms, torch.tensor([frames]), waveforms, one, one == 0, ["ana/1"], ["x"])
+    batch = Batch(tiny_text(phones), waveforms, torch.tensor([frames]), waveforms, one, one == 0, one[:, None], ["ana/1"], ["x"])
     trainer_in(tmp_path, limit_val_batches=0, precision=precision).fit(training, DataLoader([batch] * 2, batch_size=None))
     assert training.generator_step == 2
     assert all(weight.isfinite().all() for weight in training.parameters())

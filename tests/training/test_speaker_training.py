@@ -48,6 +48,7 @@ def two_voices(seed: int, clips: int = 8) -> Batch:
         noise[clips:, : FRAMES // 2 * HOP],
         speakers,
         torch.ones(clips).bool(),
+        torch.zeros(clips, 4).long(),
         [f"{speaker}/{number}" for number, speaker in enumerate(speakers.tolist())],
         ["x"] * clips,
     )
