@@ -457,3 +457,17 @@ def test_what_a_told_clip_teaches_does_not_depend_on_an_untold_one_beside_it() -
         posterior=type(output.posterior)(output.posterior.mean[:1], output.posterior.log_std[:1]),
     )
     assert [losses.kl_loss(first).item(), losses.duration_loss(first).item()] == pytest.approx(shares)
+
+
+def test_at_first_phones_have_the_frames_that_the_batch_says() -> None:
+    guided, batch = tiny_training(steps=2, guided_steps=1), tiny_batch()
+
+    def frames() -> torch.Tensor:
+        return guided._forward(batch)[0].alignment.sum(-1).long()
+
+    assert torch.equal(frames(), batch.durations)
+    guided.generator_step = 1
+    assert not torch.equal(frames(), batch.durations)
+    guided.generator_step = 0
+    guided.eval()
+    assert not torch.equal(frames(), batch.durations), "validation always lets the model find out"

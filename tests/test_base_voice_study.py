@@ -1,0 +1,170 @@
+"""The scripts of the base voice's study: slices of a training, what is gathered, and who is told apart."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from sovits.errors import SovitsError
+from tests.conftest import REPOSITORY
+from tests.training.interruptions import write_set
+from tests.verbs.test_train import SMALL
+
+STUDY = REPOSITORY / "experiments" / "base_voice"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    """A script of the study as a module."""
+    monkeypatch.syspath_prepend(str(STUDY))
+    return __import__
+
+
+def overrides(root: Path, steps: int) -> list[str]:
+    return [*SMALL, f"data.root={root}", f"training.steps={steps}", "evaluation=none", "callbacks.checkpoints.every_steps=5",
+            f"trainer.val_check_interval={steps}"]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_slices_are_one_training(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_parts = script("train_in_parts")
+    root = write_set(tmp_path / "set")
+    whole = tmp_path / "whole"
+    in_parts.train(whole, 5, overrides(root, 300))
+
+    class EndsEarly(subprocess.Popen):
+        """A machine whose time is over as soon as there is something to keep."""
+
+        def __init__(self, command: list[str]) -> None:
+            super().__init__(command)
+            threading.Thread(target=self._watch, daemon=True).start()
+
+        def _watch(self) -> None:
+            while not (tmp_path / "first" / "checkpoints" / "last.ckpt").is_file():
+                time.sleep(0.05)
+            self.send_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(in_parts.subprocess, "Popen", EndsEarly)
+        in_parts.train(tmp_path / "first", 5, overrides(root, 300))
+    parts = in_parts.keep(tmp_path / "first", tmp_path / "parts", "full", 0.05)
+    assert 0 < parts.generator_step < 300
+    assert not parts.finished
+    assert len(parts.hashes) > 1
+    assert max((tmp_path / "parts" / name).stat().st_size for name in parts.hashes) <= 50_000
+
+    further = in_parts.go_on_from(tmp_path / "parts", tmp_path / "second")
+    in_parts.train(tmp_path / "second", 5, [*overrides(root, 300), *further])
+    end = in_parts.keep(tmp_path / "second", tmp_path / "end", "full", 0.05)
+    assert (end.generator_step, end.finished) == (300, True)
+    one, other = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (whole, tmp_path / "second"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    with pytest.raises(SovitsError, match="at step 300: nothing is left to do"):
+        in_parts.go_on_from(tmp_path / "end", tmp_path / "third")
+
+
+@pytest.fixture
+def cut(script, tmp_path: Path) -> Path:
+    """A folder with the parts of some checkpoint."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    in_parts = script("train_in_parts")
+    pieces = {f"checkpoint.part00{number}": bytes([number]) * 10 for number in range(3)}
+    for name, piece in pieces.items():
+        (folder / name).write_bytes(piece)
+    hashes = {name: in_parts.hashlib.sha256(piece).hexdigest() for name, piece in pieces.items()}
+    (folder / "parts.json").write_text(json.dumps({"state": "full", "generator_step": 7, "finished": False, "hashes": hashes}))
+    return folder
+
+
+def test_parts_are_put_together_in_their_order(script, cut: Path, tmp_path: Path) -> None:
+    assert script("train_in_parts").go_on_from(cut, tmp_path / "run") == ["resume=true"]
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes() == bytes([0] * 10 + [1] * 10 + [2] * 10)
+
+
+@pytest.mark.parametrize(("name", "content", "told"), [("checkpoint.part001", b"x", "damaged"), ("checkpoint.part002", None, "missing")])
+def test_a_bad_part_is_named_and_nothing_is_left(script, name: str, content: bytes | None, told: str, cut: Path, tmp_path: Path) -> None:
+    (cut / name).unlink()
+    if content:
+        (cut / name).write_bytes(content)
+    with pytest.raises(SovitsError, match=f"{name} is {told}; copy the folder of that slice again"):
+        script("train_in_parts").go_on_from(cut, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_folder_without_parts_is_refused(script, tmp_path: Path) -> None:
+    with pytest.raises(SovitsError, match=r"has no whole parts\.json"):
+        script("train_in_parts").go_on_from(tmp_path, tmp_path / "run")
+
+
+def test_weights_alone_start_warm(script, cut: Path, tmp_path: Path) -> None:
+    about = json.loads((cut / "parts.json").read_text())
+    (cut / "parts.json").write_text(json.dumps(about | {"state": "weights"}))
+    assert script("train_in_parts").go_on_from(cut, tmp_path / "run") == [f"warm_start={cut}", "warm_start_parts=null"]
+
+
+def write_collection(root: Path) -> Path:
+    """A speech collection as the study takes one: speakers with texts, one of them to be left out, and one without."""
+    random = np.random.default_rng(0)
+    rows = [
+        ("a/1.flac", "corpus", "ana", "HELLO OUT THERE"),
+        ("a/2.flac", "corpus", "ana", "Good morning."),
+        ("b/1.flac", "corpus", "bo", "你好"),
+        ("c/1.flac", "ljspeech", "LJ", "Not to be used."),
+        ("d/1.flac", "fsdd", "digits", "ONE"),
+    ]
+    for path in [*(row[0] for row in rows), "untranscribed/u.flac"]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / path, 0.1 * random.standard_normal(16000), 16000)
+    lines = ["path,corpus,speaker,text", *(",".join(row) for row in rows)]
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "untranscribed" / "manifest.csv").write_text("path,corpus,speaker\nuntranscribed/u.flac,corpus,cy\n", encoding="utf-8")
+    return root
+
+
+def test_what_is_gathered(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    speech = write_collection(tmp_path / "speech")
+    output = tmp_path / "base"
+    command = [sys.executable, str(STUDY / "collect.py"), "--speech", str(speech), "--output", str(output), "--sentences", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    speakers = {folder.name for folder in output.iterdir()}
+    recorded = {name for name in speakers if not name.startswith("generated_")}
+    assert recorded == {f"{name}{copy}" for name in ("corpus_ana", "corpus_bo", "untold_cy") for copy in ("", "_x0.9", "_x1.1")}
+    assert {folder.name for folder in (tmp_path / "base-left-out").iterdir()} == {"ljspeech_LJ"}
+    for copy, speed in (("", 1.0), ("_x0.9", 0.9), ("_x1.1", 1.1)):
+        assert soundfile.info(output / f"corpus_ana{copy}" / "1.flac").frames == pytest.approx(16000 / speed, abs=2)
+    assert (output / "corpus_ana" / "1.txt").read_text(encoding="utf-8") == "HELLO OUT THERE\n"
+    assert not list((output / "untold_cy").glob("*.txt"))
+    said = {path.read_text(encoding="utf-8").strip() for path in output.glob("generated_*/*.txt")}
+    assert said == {"Hello out there.", "Good morning.", "你好。"}
+    assert all(len(list(folder.glob("*.flac"))) == 2 for folder in output.glob("generated_*"))
+
+
+def test_a_folder_that_is_no_collection_is_named(script, tmp_path: Path) -> None:
+    with pytest.raises(SovitsError, match=r"There is no .*manifest\.csv; give the folder of a speech collection"):
+        script("collect").read_manifests(tmp_path)
+    (tmp_path / "manifest.csv").write_text("file,who\nx.wav,ana\n", encoding="utf-8")
+    with pytest.raises(SovitsError, match="lacks one of the columns path, corpus, speaker; it has file, who"):
+        script("collect").read_manifests(tmp_path)
+
+
+def test_who_is_told_apart(script) -> None:
+    speakers = script("speakers")
+    voices = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
+    told = speakers.Voices(voices, torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 2, 3]))
+    assert told.rate(np.array([0, 1])) == 0.0
+    swapped = speakers.Voices(voices, torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1, 2, 3]))
+    assert swapped.rate(np.array([0, 1])) >= 0.5
