@@ -18,6 +18,7 @@ from sovits.data.manifest import Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.verbs import train as train_verb
 from sovits.voice import Voice
+from sovits.voice.export import Exporter
 from sovits.voice.torch_engine import TorchEngine
 from tests.builders import HOP, N_FFT, N_MELS, NARROW, SAMPLE_RATE
 from tests.published_encoders import EMBEDDING, write_published_encoder
@@ -162,3 +163,33 @@ def test_mistakes_are_refused_before_the_first_step(overrides: str, message: str
     with pytest.raises(SovitsError, match=message):
         trained(prepared, tmp_path, *overrides.format(first=first).split())
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_who_has_too_little_is_only_read(first: Path, prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        checkpoint = trained(prepared, tmp_path / "run", f"warm_start={first}", "data.least_seconds=100", "training.steps=50")
+    assert "less than data.least_seconds=100: ana (" in caplog.text
+    assert "nothing is trained, the voices are read as the model is" in caplog.text
+    one, other = weights(first), weights(checkpoint)
+    assert all(torch.equal(one[name], other[name]) for name in one if name.startswith("synthesizer."))
+    assert torch.load(checkpoint, weights_only=True)["sovits"]["generator_step"] == 0
+    assert {path.name for path in (tmp_path / "run" / "speakers").iterdir()} >= {"ana.npy", "bo.npy"}
+
+
+def test_a_guide_without_alignments_is_refused(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(SovitsError, match=r"training\.guided_steps=1 needs alignments to go by; add data\.align_phones=true"):
+        trained(prepared, tmp_path / "run", "training.guided_steps=1")
+
+
+def test_a_guided_start_is_a_run_like_any_other(prepared: Path, tmp_path: Path) -> None:
+    checkpoint = trained(prepared, tmp_path / "run", "training.guided_steps=1", "data.align_phones=true")
+    assert torch.load(checkpoint, weights_only=True)["sovits"]["generator_step"] == 2
+
+
+def test_a_shared_model_of_other_audio_is_refused_with_both_values(first: Path, prepared: Path, tmp_path: Path) -> None:
+    Exporter(first, None, ["hello"], {}, rounds=1).write("trainable", tmp_path / "shared")
+    told = r"warm_start=.*shared was trained with audio\.f_min=0\.0 and this run has audio\.f_min=50; choose audio\.f_min=0\.0"
+    with pytest.raises(SovitsError, match=told):
+        trained(prepared, tmp_path / "run", f"warm_start={tmp_path / 'shared'}", "audio.f_min=50")
+    checkpoint = trained(prepared, tmp_path / "other", f"warm_start={tmp_path / 'shared'}", "training.steps=1")
+    assert checkpoint.is_file()
