@@ -31,7 +31,7 @@ train: setup
 	@echo "  csv/metrics.csv            every figure of the run;  tensorboard --logdir $(RUN)/tensorboard"
 	@echo "  wandb/                     the offline W&B run;  wandb sync $(RUN)/wandb/offline-run-*"
 	@echo "  checkpoints/last.ckpt      the model;  speakers/  its voices"
-	@echo "A few minutes of training show that everything works; they do not make clear speech. README.md says how to go on."
+	@echo "Play hello.wav first, then the sentences in evaluation/. README.md says how to go on with voices of your own."
 
 # One thread for each of two processes: more threads than cores wait for one another actively.
 test: setup

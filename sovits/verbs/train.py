@@ -35,6 +35,7 @@ from sovits.verbs.add_speaker import Addition
 from sovits.verbs.budgeting import keep_within_budget
 from sovits.verbs.distil import Distillation
 from sovits.verbs.evaluate import evaluate
+from sovits.voice.base import BASE
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.exported import is_export
 from sovits.voice.speaker_bank import SpeakerBank
@@ -161,8 +162,10 @@ def _warm_start(config: DictConfig, training: VoiceTraining) -> None:
     """Takes what fits from ``config.warm_start``, and says what that was."""
     if config.warm_start is None:
         return
-    # With resume=true the same command starts warm and goes on later.
+    # With resume=true the same command starts warm and goes on later; that a recipe begins with the base voice is no wish of the user's.
     if config.resume not in (None, False, True):
+        if config.warm_start == BASE:
+            return
         raise SovitsError(f"resume={config.resume} and warm_start={config.warm_start} both give the weights to start from; choose one.")
     checkpoint = Checkpoint.read(config.warm_start)
     if is_export(checkpoint.path):
