@@ -58,16 +58,15 @@ def require_alike(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
         config: this run's, of plain values.
 
     Raises:
-        SovitsError: the first setting of audio or text that differs, with both values.
+        SovitsError: the settings of audio or text that differ, with both values.
     """
     for part in ("audio", "text"):
         theirs, ours = (dict(_settings(part, source[part])) for source in (checkpoint.config, config))
-        for key in sorted({*theirs, *ours}):
-            if theirs.get(key) != ours.get(key):
-                raise SovitsError(
-                    f"warm_start={checkpoint.path} was trained with {key}={theirs.get(key)} and this run has {key}={ours.get(key)}; "
-                    f"choose {key}={theirs.get(key)}, or leave warm_start out."
-                )
+        if differing := [key for key in sorted({*theirs, *ours}) if theirs.get(key) != ours.get(key)]:
+            there, here = (", ".join(f"{key}={values.get(key)}" for key in differing) for values in (theirs, ours))
+            raise SovitsError(
+                f"warm_start={checkpoint.path} was trained with {there} and this run has {here}; choose {there}, or warm_start=null."
+            )
 
 
 def _settings(where: str, node: Any) -> Iterator[tuple[str, Any]]:
