@@ -112,6 +112,7 @@ def tiny_batch() -> Batch:
         torch.tensor([0, 1]),
         torch.tensor([True, True]),
         torch.tensor([[4, 4, 4, 2, 2, 2, 2, 2, 2], [3, 3, 3, 2, 2, 2, 0, 0, 0]]),
+        torch.tensor([torch.inf, torch.inf]),
         ["ana/1", "bo/1"],
         ["x", "x"],
     )

@@ -27,7 +27,7 @@ import numpy as np
 import soundfile
 from rich.progress import track
 
-from sovits.audio.waveform import resample, write_waveform
+from sovits.audio.waveform import write_waveform
 from sovits.data.espeak import Espeak, open_espeak
 from sovits.errors import SovitsError
 
@@ -90,9 +90,8 @@ def write_recorded(recordings: Sequence[Recorded], output: Path, speeds: Sequenc
         samples, rate = soundfile.read(recording.path, dtype="float32")
         for speed in (1.0, *speeds):
             name = recording.speaker if speed == 1.0 else f"{recording.speaker}_x{speed:g}"
-            # Played faster, what was recorded at one rate is at another.
-            played = samples if speed == 1.0 else resample(samples, round(rate * speed), rate)
-            _write(output / name / f"{recording.path.stem}.flac", played, rate, recording.text)
+            # Played faster, what was recorded at one rate is at another; the file says so, and with it how high a tone it can hold.
+            _write(output / name / f"{recording.path.stem}.flac", samples, round(rate * speed), recording.text)
 
 
 def write_generated(texts: dict[str, list[str]], output: Path, sentences: int) -> None:

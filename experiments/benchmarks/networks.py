@@ -48,6 +48,9 @@ def batch_of(training: VoiceTraining, seconds: Sequence[float], phones_per_secon
         frame_lengths=frames,
         references=reference,
         speakers=torch.arange(len(seconds)) % len(SPEAKERS),
+        told=torch.ones(len(seconds), dtype=torch.bool),
+        durations=torch.zeros(len(seconds), max(phones), dtype=torch.long),
+        bandwidths=torch.full((len(seconds),), torch.inf),
         ids=[f"clip {number}" for number in range(len(seconds))],
         texts=[""] * len(seconds),
     )

@@ -26,6 +26,8 @@ class Batch:
     """[B] of bool: whether it is known what is said; nothing about texts is learned from the others."""
     durations: Tensor
     """[B, T_text] frames of each phone as they were aligned before training; zeros where they were not."""
+    bandwidths: Tensor
+    """[B] Hz: half the rate of each recording's file, above which it holds nothing; infinite where it is not known."""
     ids: list[str]
     """Utterance ids, for messages and file names."""
     texts: list[str]
@@ -45,4 +47,5 @@ class Batch:
             speakers=self.speakers.pin_memory(),
             told=self.told.pin_memory(),
             durations=self.durations.pin_memory(),
+            bandwidths=self.bandwidths.pin_memory(),
         )

@@ -118,6 +118,7 @@ def collate(items: Sequence[Item]) -> Batch:
         speakers=torch.tensor([clip.speaker for clip in clips]),
         told=torch.tensor([clip.utterance.told for clip in clips]),
         durations=torch.from_numpy(padded_rows([item.clip.durations_in(item.frames) for item in items])),
+        bandwidths=torch.tensor([clip.utterance.quality.bandwidth_of_file for clip in clips]),
         ids=[clip.utterance.id for clip in clips],
         texts=[clip.utterance.text for clip in clips],
     )

@@ -85,7 +85,7 @@ class VoiceDistillation(VoiceTraining):
         lesson = self._known_teacher().teach(batch)
         if self.share_alignment:
             output = self._aligned(output, lesson.alignment, voices)
-        return super()._generator_losses(batch, output, voices, real, adversary) | self._teacher_losses(output, voices, lesson)
+        return super()._generator_losses(batch, output, voices, real, adversary) | self._teacher_losses(batch, output, voices, lesson)
 
     def _aligned(self, output: HeardOutput, alignment: Tensor, voices: Tensor) -> HeardOutput:
         """``output`` as if the student had found ``alignment``."""
@@ -98,11 +98,11 @@ class VoiceDistillation(VoiceTraining):
             duration_penalty=self._duration_penalty(encoding, voices, alignment.sum(-1)),
         )
 
-    def _teacher_losses(self, output: HeardOutput, voices: Tensor, lesson: Lesson) -> dict[str, Tensor]:
+    def _teacher_losses(self, batch: Batch, output: HeardOutput, voices: Tensor, lesson: Lesson) -> dict[str, Tensor]:
         """Those of ``TEACHER_LOSSES`` that have a weight."""
         teacher, size = self._known_teacher(), self.synthesizer.segment_frames
         ways: dict[str, Callable[[], Tensor]] = {
-            "teacher_mel": lambda: self.mel_loss(output.audio, teacher.say(lesson, output.slice_starts, size)),
+            "teacher_mel": lambda: self.mel_loss(output.audio, self._as_recorded(teacher.say(lesson, output.slice_starts, size), batch)),
             "teacher_posterior": lambda: self._hint("posterior", output.posterior.mean, lesson.posterior_mean, output.frame_mask),
             "teacher_prior": lambda: self._hint("prior", output.prior_mean, lesson.prior_mean, output.frame_mask),
             "teacher_duration": lambda: self._duration(output, voices, lesson.frames),

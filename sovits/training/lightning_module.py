@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sovits import losses
+from sovits.audio.bandwidth import within_bandwidth
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.data.batch import Batch
 from sovits.data.clips import MOST_NAMED
@@ -60,6 +62,8 @@ class VoiceTraining(LightningModule):
         speakers: names behind the ids in the batches.
         speaker_classifier: the AAM-softmax head of the loss ``speaker``.
         rounds: which player learns from which batch; None for both from each.
+        band_limited: the players and the mel loss hear of synthetic audio only what the recording beside it can hold; what lies above
+            half the rate of its file is learned from recordings that have it.
         loss_limit: a loss above it stops the run.
         freeze: parts that keep their weights, such as ``synthesizer.text_encoder``; in evaluation mode, without dropout.
         reuse_real_features: the generator's feature matching compares with the real features of the discriminators' own update, one
@@ -94,6 +98,7 @@ class VoiceTraining(LightningModule):
         rounds: Rounds | None = None,
         mel_only_steps: int = 0,
         guided_steps: int = 0,
+        band_limited: bool = False,
         loss_limit: float = 1e6,
         freeze: Iterable[str] = (),
         reuse_real_features: bool = False,
@@ -116,6 +121,7 @@ class VoiceTraining(LightningModule):
         self.adversary_from = adversary_from
         self.mel_only_steps = min(mel_only_steps, adversary_from)
         self.guided_steps = guided_steps
+        self.band_limited = band_limited
         self.clip_norm = clip_norm
         self.carried_config = carried_config
         self.speakers = speakers
@@ -184,12 +190,17 @@ class VoiceTraining(LightningModule):
         spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
         guided = self.training and self.generator_step < self.guided_steps
         durations = batch.durations if guided else None
-        return self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices, durations).told(batch.told), voices
+        output = self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices, durations).told(batch.told)
+        return replace(output, audio=self._as_recorded(output.audio, batch)), voices
+
+    def _as_recorded(self, audio: Tensor, batch: Batch) -> Tensor:
+        """What the recordings of ``batch`` can hold of ``audio`` [B, 1, T_samples]."""
+        return within_bandwidth(audio, batch.bandwidths, self.mel_spectrogram.sample_rate) if self.band_limited else audio
 
     def _real_slices(self, batch: Batch, output: SynthesizerOutput) -> Tensor:
         """The recorded audio [B, 1, samples] under each synthesised slice."""
         starts = output.slice_starts * self.synthesizer.hop_length
-        return take_slices(batch.waveforms.unsqueeze(1), starts, output.audio.shape[-1])
+        return self._as_recorded(take_slices(batch.waveforms.unsqueeze(1), starts, output.audio.shape[-1]), batch)
 
     def _discriminator_update(self, current: Round, real: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
         verdicts_real, verdicts_synthetic = self.adversary.for_discriminators(real, synthetic)
@@ -260,7 +271,8 @@ class VoiceTraining(LightningModule):
             output, voices = self._forward(batch)
         spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
         audio = self.synthesizer.reconstruct(spectrograms, batch.frame_lengths, voices)
-        mels, heard = (log_compress(self.mel_spectrogram(samples)) for samples in (batch.waveforms, audio.squeeze(1)))
+        pair = (self._as_recorded(samples, batch).squeeze(1) for samples in (batch.waveforms.unsqueeze(1), audio))
+        mels, heard = (log_compress(self.mel_spectrogram(samples)) for samples in pair)
         terms = {
             "mel": masked_mean((heard - mels).abs(), output.frame_mask),
             "kl": losses.kl_loss(output),

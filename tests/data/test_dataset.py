@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,6 +13,7 @@ from sovits.data.augmentation import Augmentation, Noise
 from sovits.data.clips import select_clips
 from sovits.data.dataset import ClipDataset, as_float, collate, padded
 from sovits.data.manifest import Manifest
+from sovits.data.quality.quality import Quality
 from sovits.data.sampler import Draw
 from sovits.data.waveform_store import WaveformFiles
 
@@ -107,6 +110,14 @@ def test_collate_pads_with_zeros(dataset_of):
     assert batch.text.lengths.tolist() == [5, 5, 5]
 
 
+def test_a_batch_says_what_its_recordings_can_hold(dataset_of):
+    dataset = dataset_of()
+    items = [dataset[Draw(index, 0, 0)] for index in (0, 5)]
+    of_a_file = replace(items[1].clip.utterance, quality=Quality(source_rate=6000))
+    items[1] = replace(items[1], clip=replace(items[1].clip, utterance=of_a_file))
+    assert collate(items).bandwidths.tolist() == [float("inf"), 3000.0]
+
+
 def test_pinning_reaches_every_tensor(monkeypatch, dataset_of):
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
@@ -115,7 +126,7 @@ def test_pinning_reaches_every_tensor(monkeypatch, dataset_of):
     assert copy is not batch
     assert copy.ids == batch.ids
     assert torch.equal(copy.text.phones, batch.text.phones)
-    assert len(pinned) == 6 + 7
+    assert len(pinned) == 7 + 7
 
 
 def test_clips_that_cannot_be_aligned_are_refused_with_the_reason(small_set, front_end):

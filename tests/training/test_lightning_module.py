@@ -395,7 +395,8 @@ def test_losses_of_extreme_clips_are_numbers(phones: int, frames: int, precision
     training = tiny_training(steps=2, synthesizer=synthesizer)
     waveforms = 0.3 * torch.randn(1, frames * HOP)
     one = torch.tensor([0])
-    batch = Batch(tiny_text(phones), waveforms, torch.tensor([frames]), waveforms, one, one == 0, one[:, None], ["ana/1"], ["x"])
+    facts = one, one == 0, one[:, None], torch.tensor([torch.inf])
+    batch = Batch(tiny_text(phones), waveforms, torch.tensor([frames]), waveforms, *facts, ["ana/1"], ["x"])
     trainer_in(tmp_path, limit_val_batches=0, precision=precision).fit(training, DataLoader([batch] * 2, batch_size=None))
     assert training.generator_step == 2
     assert all(weight.isfinite().all() for weight in training.parameters())
@@ -471,3 +472,38 @@ def test_at_first_phones_have_the_frames_that_the_batch_says() -> None:
     guided.generator_step = 0
     guided.eval()
     assert not torch.equal(frames(), batch.durations), "validation always lets the model find out"
+
+
+def high_and_low(gradient: torch.Tensor) -> tuple[float, float]:
+    """Energy above and below a quarter of the sample rate."""
+    power = torch.fft.rfft(gradient).abs().square()
+    return power[..., power.shape[-1] // 2 :].sum().item(), power[..., : power.shape[-1] // 2].sum().item()
+
+
+@pytest.mark.parametrize("loss", ["mel", "adversarial", "feature_matching", "consistency"])
+@pytest.mark.parametrize("band_limited", [True, False])
+def test_what_a_recording_cannot_hold_is_not_learned_from_it(loss: str, band_limited: bool) -> None:
+    training = tiny_training(band_limited=band_limited).eval()
+    told = []
+    training.synthesizer.decoder.register_forward_hook(lambda module, given, audio: told.append(audio) or audio.retain_grad())
+    batch = replace(tiny_batch(), bandwidths=torch.tensor([1000.0, torch.inf]))
+    torch.manual_seed(0)
+    output, voices = training._forward(batch)
+    terms = training._generator_losses(batch, output, voices, training._real_slices(batch, output), adversary=True)
+    terms[loss].backward()
+    [of_narrow, of_wide] = told[0].grad
+    high, low = high_and_low(of_narrow)
+    assert low > 0
+    assert (high < 1e-6 * low) == band_limited
+    high, low = high_and_low(of_wide)
+    assert high > 1e-3 * low
+
+
+def test_the_players_compare_what_both_can_hold() -> None:
+    training, batch = tiny_training(band_limited=True), replace(tiny_batch(), bandwidths=torch.tensor([1000.0, torch.inf]))
+    output, _ = training._forward(batch)
+    for audio in (output.audio, training._real_slices(batch, output)):
+        high, low = high_and_low(audio[0])
+        assert high < 1e-6 * low
+        high, low = high_and_low(audio[1])
+        assert high > 1e-3 * low

@@ -49,6 +49,7 @@ def two_voices(seed: int, clips: int = 8) -> Batch:
         speakers,
         torch.ones(clips).bool(),
         torch.zeros(clips, 4).long(),
+        torch.full((clips,), torch.inf),
         [f"{speaker}/{number}" for number, speaker in enumerate(speakers.tolist())],
         ["x"] * clips,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -43,6 +44,11 @@ class Quality:
     """The language Whisper assumes, a code such as ``en``."""
     voice_distance: float | None = None
     """1 - cosine between the clip's voice and the mean of its speaker's other clips."""
+
+    @property
+    def bandwidth_of_file(self) -> float:
+        """Hz above which the file can hold nothing; infinite where its rate is not known."""
+        return math.inf if self.source_rate is None else self.source_rate / 2
 
 
 @dataclass(frozen=True)
