@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import butter, lfilter
 
 from sovits.errors import SovitsError
 from tests.conftest import REPOSITORY
@@ -169,3 +170,22 @@ def test_who_is_told_apart(script) -> None:
     assert told.rate(np.array([0, 1])) == 0.0
     swapped = speakers.Voices(voices, torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1, 2, 3]))
     assert swapped.rate(np.array([0, 1])) >= 0.5
+
+
+def test_bands_that_a_model_leaves_out_are_seen(
+    script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "run" / "audio" / "ana"
+    folder.mkdir(parents=True)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(22050)
+    dull = lfilter(*butter(8, 4000, fs=22050), noise)
+    for kind, samples in (("recording", noise), ("reconstruction", 0.5 * noise), ("synthesis", dull)):
+        soundfile.write(folder / f"1_{kind}.wav", samples, 22050)
+    monkeypatch.setattr(sys, "argv", ["bands.py", str(tmp_path / "run")])
+    script("bands").main()
+    rows = {line.split(" | ")[2]: line.strip("| ").split(" | ")[3:] for line in capsys.readouterr().out.splitlines()[2:]}
+    assert [float(figure) for figure in rows["reconstruction"]] == [0, 0, 0, 0], "loudness has no say"
+    low, middle, high, highest = (float(figure) for figure in rows["synthesis"])
+    assert abs(low) < 0.2
+    assert abs(middle) < 1
+    assert highest < high < -6

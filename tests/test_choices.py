@@ -35,9 +35,9 @@ def batch_for(training: VoiceTraining) -> Batch:
     waveforms = 0.3 * torch.randn(2, 14 * hop)
     waveforms[1, 11 * hop :] = 0
     speakers, names = torch.tensor([0, 1]), ["ana/1", "bo/1"]
-    told, durations = torch.ones(2).bool(), torch.zeros(2, 6).long()
+    told, durations, wide = torch.ones(2).bool(), torch.zeros(2, 6).long(), torch.full((2,), torch.inf)
     references = 0.3 * torch.randn(2, 20 * hop)
-    return Batch(tiny_text(6, 5), waveforms, torch.tensor([14, 11]), references, speakers, told, durations, torch.full((2,), torch.inf), names, names)
+    return Batch(tiny_text(6, 5), waveforms, torch.tensor([14, 11]), references, speakers, told, durations, wide, names, names)
 
 
 def step(training: VoiceTraining, batch: Batch | None = None) -> None:
@@ -130,8 +130,9 @@ def test_one_phone_in_one_frame_is_a_step_with_numbers(overrides: str, precision
     training = training_of(*overrides.split())
     hop, names = training.synthesizer.hop_length, ["ana/1", "bo/1"]
     waveforms, references = 0.3 * torch.randn(2, hop), 0.3 * torch.randn(2, 20 * hop)
-    told, durations = torch.ones(2).bool(), torch.zeros(2, 1).long()
-    batch = Batch(tiny_text(1, 1), waveforms, torch.tensor([1, 1]), references, torch.tensor([0, 1]), told, durations, torch.full((2,), torch.inf), names, names)
+    told, durations, wide = torch.ones(2).bool(), torch.zeros(2, 1).long(), torch.full((2,), torch.inf)
+    frames, speakers = torch.tensor([1, 1]), torch.tensor([0, 1])
+    batch = Batch(tiny_text(1, 1), waveforms, frames, references, speakers, told, durations, wide, names, names)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
         step(training, batch)
     assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in training.parameters())

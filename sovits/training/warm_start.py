@@ -14,6 +14,7 @@ from torchaudio.transforms import Resample
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram
 from sovits.errors import SovitsError
 from sovits.training.parts import part_of
+from sovits.training.voice_size import resized_voices
 from sovits.voice.checkpoint import Checkpoint
 
 SEMANTIC = "synthesizer.text_encoder.semantic."
@@ -32,10 +33,12 @@ class WarmStart:
     """Not in the checkpoint: left as they were initialised."""
     unused: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Only in the checkpoint."""
+    voices: str | None = None
+    """What became of voices of another size."""
 
     def lines(self) -> list[str]:
         """One line a part: ``synthesizer.decoder: 40 of 52 weights taken, 12 of another shape (decoder.input.weight, ...)``."""
-        lines = []
+        lines = [self.voices] if self.voices else []
         for part in sorted({*self.loaded, *self.reshaped, *self.missing, *self.unused}):
             taken, total = len(self.loaded[part]), sum(len(kind[part]) for kind in (self.loaded, self.reshaped, self.missing))
             told = [f"{taken} of {total} weights taken"]
@@ -83,6 +86,8 @@ def _settings(where: str, node: Any) -> Iterator[tuple[str, Any]]:
 def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence[str] | None = None) -> WarmStart:
     """Copies into ``module`` every weight of the same name and shape; constants, such as the filters of a spectrogram, are its own.
 
+    Voices of another size are brought to the module's, see :func:`~sovits.training.voice_size.resized_voices`.
+
     A language model that the weights know nothing of says nothing at first: it must not disturb what the text encoder has learned.
 
     Args:
@@ -90,7 +95,9 @@ def warm_start(module: nn.Module, weights: Mapping[str, Tensor], parts: Sequence
         weights: a checkpoint's, under the names of ``module.state_dict()``.
         parts: only names that begin with one of these, such as ``synthesizer.decoder``; None for all.
     """
-    result, own = WarmStart(), module.state_dict()
+    own = module.state_dict()
+    weights, told = resized_voices(weights, own)
+    result = WarmStart(voices=told)
     # Filters for another sample rate may have the very same shape.
     constant = tuple(f"{name}." for name, part in module.named_modules() if isinstance(part, MelSpectrogram | LinearSpectrogram | Resample))
     chosen = {name for name in (*own, *weights) if parts is None or any(name.startswith(f"{part}.") for part in parts)}

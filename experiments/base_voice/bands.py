@@ -1,0 +1,49 @@
+"""How loud speech is, band by band, against the recordings of the same sentences: what a model learned to say where few recordings reach.
+
+    python experiments/base_voice/bands.py EVALUATION ...
+
+``EVALUATION`` is a folder of `sovits evaluate`. A figure is the level of a speaker's syntheses, or reconstructions, less that of the
+recordings, in dB, each relative to what is below 1 kHz, so that loudness has no say. A recording at 16 kHz has nothing in the last band:
+there its level is next to nothing, and the difference large where the model says what the recording could not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import welch
+
+BANDS = ((1000, 2000), (2000, 4000), (4000, 7000), (8500, 11000))
+"""Hz."""
+
+
+def levels(paths: list[Path]) -> np.ndarray:
+    """dB in each of ``BANDS`` against what is below 1 kHz, of all files together."""
+    total = 0.0
+    for path in paths:
+        samples, rate = soundfile.read(path, dtype="float32")
+        frequencies, power = welch(samples, rate, nperseg=2048)
+        total = total + power * len(samples)
+    below = total[frequencies < BANDS[0][0]].sum()
+    return np.array([10 * np.log10(total[(frequencies >= low) & (frequencies < high)].sum() / below) for low, high in BANDS])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("evaluations", nargs="+", type=Path)
+    options = parser.parse_args()
+    names = " | ".join(f"{low / 1000:g} to {high / 1000:g} kHz" for low, high in BANDS)
+    print(f"| evaluation | speaker | what | {names} |\n| --- | --- | --- |{' --- |' * len(BANDS)}")
+    for evaluation in options.evaluations:
+        for folder in sorted(path for path in (evaluation / "audio").iterdir() if path.is_dir()):
+            recorded = levels(sorted(folder.glob("*_recording.wav")))
+            for kind in ("reconstruction", "synthesis"):
+                told = levels(sorted(folder.glob(f"*_{kind}.wav"))) - recorded
+                print(f"| {evaluation.name} | {folder.name} | {kind} | {' | '.join(f'{figure:+.1f}' for figure in told)} |")
+
+
+if __name__ == "__main__":
+    main()
