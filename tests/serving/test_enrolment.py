@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
@@ -21,18 +20,10 @@ from sovits.errors import SovitsError
 from sovits.serving.enrolment import Enroller, EnrolmentLimits, Upload
 from sovits.voice import Voice
 from tests.builders import EMBEDDING
-from tests.checkpoints import tiny_checkpoint
 from tests.conftest import REPOSITORY
 from tests.sounds import glide, noise
 
 RATE = 16000
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Voice:
-    path = tmp_path_factory.mktemp("run") / "last.ckpt"
-    torch.save(tiny_checkpoint(), path)
-    return Voice.load(path)
 
 
 class AllSpeech:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from sovits.errors import SovitsError
 from sovits.serving.grouped_engine import GroupedEngine
 from sovits.voice import Request, Voice
-from tests.checkpoints import tiny_checkpoint
 
 TEXTS = ("good morning to you and to everyone", "hello", "Hello，欢迎", "yes", "the letter was seen")
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Voice:
-    path = tmp_path_factory.mktemp("run") / "last.ckpt"
-    torch.save(tiny_checkpoint(), path)
-    return Voice.load(path)
 
 
 def requests() -> list[Request]:

@@ -14,19 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 
-from tests.checkpoints import tiny_checkpoint
 from tests.serving.running import free_port, recording, served
 
 ASKED = {"text": "Hello there", "speaker_id": "ana"}
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run") / "last.ckpt"
-    torch.save(tiny_checkpoint(), path)
-    return path
 
 
 @contextmanager

@@ -6,21 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from sovits.errors import SovitsError
 from sovits.serving.speaking import Speaking, Spoken
 from sovits.text.encoding import EncodedText
 from sovits.voice import Request, Speech, Voice
 from sovits.voice.self_check import Fault, Verdict
-from tests.checkpoints import tiny_checkpoint
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Voice:
-    path = tmp_path_factory.mktemp("run") / "last.ckpt"
-    torch.save(tiny_checkpoint(), path)
-    return Voice.load(path)
 
 
 def asked(voice: Voice, text: str, speaker: str = "ana", **changes: Any) -> Request:
