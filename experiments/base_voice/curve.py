@@ -26,7 +26,8 @@ def read(evaluation: Path) -> list[dict[str, float]]:
     """Every speaker's figures."""
     with (evaluation / "speakers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return [{name: float(value) for name, value in row.items() if name != "speaker" and value} for row in rows]
+    names = [name + kind for name in FIGURES for kind in (*KINDS, REAL)]
+    return [{name: float(row[name]) for name in names if row.get(name)} for row in rows]
 
 
 def means(rows: list[dict[str, float]], name: str) -> tuple[float, float, float]:
@@ -48,7 +49,7 @@ def main() -> None:
     for step, rows in found.items():
         print(f"| {step} | " + " | ".join(f"{means(rows, name + kind)[0]:.2f}" for name in FIGURES for kind in KINDS) + " |")
     last = next(reversed(found.values()))
-    print("| recordings | " + " | ".join(f"{means(last, name + REAL)[0]:.2f} |" for name in FIGURES for _ in KINDS))
+    print("| recordings | " + " | ".join(f"{means(last, name + REAL)[0]:.2f}" for name in FIGURES for _ in KINDS) + " |")
     for axis, (name, label) in zip(axes, FIGURES.items(), strict=True):
         for kind, told in KINDS.items():
             middle, low, high = zip(*(means(rows, name + kind) for rows in found.values()), strict=True)
