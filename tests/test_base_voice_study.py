@@ -192,3 +192,21 @@ def test_bands_that_a_model_leaves_out_are_seen(
     assert highest < high < -6
     assert abs(float(rows["recording"][-1])) < 0.05
     assert frames > 0.3
+
+
+def test_figures_over_training_become_a_curve(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    curve = script("curve")
+    names = [name + kind for name in curve.FIGURES for kind in ("", "_reconstruction", "_real")]
+    for step in (0, 500):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        rows = [f"{speaker},True,{','.join(str(start + step / 1000) for _ in names)}" for speaker, start in (("ana", 1), ("bo", 2))]
+        (folder / "speakers.csv").write_text("\n".join([f"speaker,zero_shot,{','.join(names)}", *rows]), encoding="utf-8")
+    given = [f"500={tmp_path / '500'}", f"0={tmp_path / '0'}", "--output", str(tmp_path / "curve.png")]
+    monkeypatch.setattr(sys, "argv", ["curve.py", *given])
+    curve.main()
+    _, _, first, second, recordings = capsys.readouterr().out.splitlines()
+    assert first.split(" | ")[:2] == ["| 0", "1.50"]
+    assert second.split(" | ")[:2] == ["| 500", "2.00"]
+    assert recordings == "| recordings | " + " | ".join(["2.00"] * 6) + " |"
+    assert (tmp_path / "curve.png").stat().st_size > 5000
