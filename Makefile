@@ -33,9 +33,10 @@ train: setup
 	@echo "  checkpoints/last.ckpt      the model;  speakers/  its voices"
 	@echo "Play hello.wav first, then the sentences in evaluation/. README.md says how to go on with voices of your own."
 
-# One thread for each of two processes: more threads than cores wait for one another actively.
+# One thread for each of two processes: more threads than cores wait for one another actively. Files go to them in
+# the order of tests/conftest.py, the longest first.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --timeout 300
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --timeout 300
 
 test-slow: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --timeout 1200

@@ -12,6 +12,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 
 REPOSITORY = Path(__file__).parent.parent
+LONGEST = ("test_pipeline.py", "test_notebooks.py", "test_prepare.py", "test_train.py")
+"""Files that begin first: where two processes share the tests, none is left alone with one of these at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stable, so that all others stay in their order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -30,20 +30,23 @@ def test_an_unknown_verb_lists_the_known_ones(tmp_path: Path) -> None:
     assert all(part in done.stderr for part in ("no verb 'trian'", *VERBS))
 
 
+# Each is a process of its own, so only some of them every time.
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["train", "data.rot=x"], ["data.rot is not a key", "did you mean data.root?"]),
-        (["prepare", "recordigns=x"], ["did you mean recordings?"]),
-        (["train", "experiment=nonesuch"], ["nonesuch", "few_shot"]),
-        (["train", "data.root=???"], ["data.root is not given"]),
+        pytest.param(["prepare", "recordigns=x"], ["did you mean recordings?"], marks=pytest.mark.slow),
+        pytest.param(["train", "experiment=nonesuch"], ["nonesuch", "few_shot"], marks=pytest.mark.slow),
+        pytest.param(["train", "data.root=???"], ["data.root is not given"], marks=pytest.mark.slow),
         (["train", "trainer=gpu"], ["trainer.accelerator=gpu", "trainer=cpu"]),
         (["train", "data.root=nowhere"], ["nowhere", "sovits prepare recordings=DIR"]),
-        (["train", "resume=nowhere.ckpt"], ["nowhere.ckpt"]),
-        (["prepare", "recordings=nowhere"], ["nowhere"]),
-        (["evaluate"], ["checkpoint"]),
+        pytest.param(["train", "resume=nowhere.ckpt"], ["nowhere.ckpt"], marks=pytest.mark.slow),
+        pytest.param(["prepare", "recordings=nowhere"], ["nowhere"], marks=pytest.mark.slow),
+        pytest.param(["evaluate"], ["checkpoint"], marks=pytest.mark.slow),
         (["evaluate", "checkpoint=nowhere.ckpt"], ["nowhere.ckpt"]),
-        (["synthesize", "checkpoint=nowhere.ckpt", "speaker=a", "text=hi", "output=x.wav"], ["nowhere.ckpt"]),
+        pytest.param(
+            ["synthesize", "checkpoint=nowhere.ckpt", "speaker=a", "text=hi", "output=x.wav"], ["nowhere.ckpt"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence_without_a_traceback(arguments: list[str], told: list[str], tmp_path: Path) -> None:

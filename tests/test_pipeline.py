@@ -114,6 +114,7 @@ def test_one_sentence_in_two_languages_is_spoken(home: Path, run: Path) -> None:
     np.testing.assert_allclose(samples, again, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_resuming_goes_on_where_the_run_stopped(home: Path, run: Path) -> None:
     changes = [override if not override.startswith("training.steps") else "training.steps=6" for override in QUICK]
     sovits(
@@ -138,6 +139,7 @@ def test_the_notebook_reads_the_run(home: Path) -> None:
     assert "mei" in printed
 
 
+@pytest.mark.slow
 def test_real_speech_goes_the_same_way(real_speech: Path, home: Path) -> None:
     sovits(home, "prepare", f"recordings={real_speech}", f"corpus.metadata={real_speech}/manifest.csv", "speakers=[p225]", "name=real")
     manifest = Manifest.load(home / "outputs" / "prepared" / "real")
