@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sovits.audio.spectrogram import MelSpectrogram, log_compress
+from sovits.modules.decoder import Pitch
 from sovits.modules.discriminators import Verdict
 from sovits.modules.synthesizer import SynthesizerOutput
 from sovits.ranks import mean_over_ranks
@@ -49,6 +50,22 @@ def duration_loss(output: SynthesizerOutput) -> Tensor:
     """The duration predictor's penalty for each phone: nats of a stochastic one, squared error of log frames of the other."""
     counted = output.duration_penalty * output.text_mask.amax((1, 2))
     return counted.sum() / mean_over_ranks(output.text_mask.sum()).clamp_min(1)
+
+
+def pitch_loss(predicted: Pitch, hertz: Tensor, mask: Tensor) -> Tensor:
+    """How far a predicted pitch is from the recording's where that is voiced, octaves, and the cross-entropy of where it is, nats.
+
+    Distances, not their squares: a tracker's octave errors weigh no more than they are.
+
+    Args:
+        hertz: [B, T_frames] of the recording, 0 where nothing is voiced.
+        mask: [B, 1, T_frames].
+    """
+    inside, voiced = mask.squeeze(1), (hertz > 0).float()
+    distance = (predicted.log_hertz - hertz.clamp_min(1.0).log2()).abs() * voiced * inside
+    surprise = F.binary_cross_entropy_with_logits(predicted.voicing, voiced, reduction="none") * inside
+    counts = mean_over_ranks(torch.stack([(voiced * inside).sum(), inside.sum()])).clamp_min(1)
+    return distance.sum() / counts[0] + surprise.sum() / counts[1]
 
 
 def speaker_consistency(synthetic: Tensor, real: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from sovits.modules import (
     EcapaSpeakerEncoder,
     Flow,
     FrameRateDecoder,
+    HarmonicDecoder,
     PosteriorEncoder,
     SemanticEncoder,
     SpeakerClassifier,
@@ -36,7 +37,8 @@ NARROW = [
     "size.duration={filter_channels: 16, stochastic_channels: 16, dropout: 0.1}",
     "size.semantic={hidden_size: 8, num_layers: 1, intermediate_size: 16}",
     "size.ecapa={channels: [16, 16, 16, 16, 48], attention_channels: 8}",
-    "size.frame_rate_decoder={channels: 16, filter_channels: 32, n_layers: 2}", "size.upsampling_decoder.initial_channel=32",
+    "size.frame_rate_decoder={channels: 16, filter_channels: 32, n_layers: 2}", "size.pitch_channels=8",
+    "size.upsampling_decoder.initial_channel=32",
     "size.discriminators={period_channels: [4, 8], n_ffts: [512], spectrogram_channels: 4, strides: [4, 2, 1], scale_channels: [4, 8, 8]}",
 ]  # fmt: skip
 """Overrides of `sovits train` that leave every part of the model a few channels."""
@@ -78,7 +80,7 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, kind: type[Trained] =
         "mel_spectrogram": tiny_mels(),
         "posterior_spectrogram": tiny_mels(),
         "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
-        "weights": dict.fromkeys(kind.known_losses, 1.0),
+        "weights": dict.fromkeys(kind.known_losses, 1.0) | {"pitch": 0.0},
         "generator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "discriminator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "schedule": partial(WarmUpCosine, warm_up_steps=0, steps=steps, floor=0.1),
@@ -88,6 +90,16 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, kind: type[Trained] =
         "speaker_classifier": SpeakerClassifier(EMBEDDING, 2),
     }
     return kind(**{**settings, "steps": steps, "adversary_from": adversary_from, **changes})
+
+
+def tiny_harmonic_decoder() -> HarmonicDecoder:
+    """Its voice comes and goes and has fewer highs than lows, as speech has: equal harmonics multiply every rounding of the pitch."""
+    decoder = HarmonicDecoder(8, HOP, SAMPLE_RATE, [2], 16, 32, 2, 8, EMBEDDING)
+    with torch.no_grad():
+        decoder.pitch_predictor.output.weight[1] *= 6
+        gains = decoder.head.projection.bias.view(3, -1)  # type: ignore[union-attr]
+        gains[0] -= torch.linspace(0, 5, gains.shape[1])
+    return decoder
 
 
 def tiny_text(*lengths: int) -> TextBatch:

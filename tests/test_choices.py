@@ -71,7 +71,8 @@ def speaker_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     "overrides",
     [
-        "", "decoder=upsampling", "decoder=hifigan", "discriminators=multi_scale", "discriminators=multi_scale discriminators.scales=3",
+        "", "decoder=upsampling", "decoder=hifigan", "decoder=harmonic", "audio=16k decoder=harmonic",
+        "discriminators=multi_scale", "discriminators=multi_scale discriminators.scales=3",
         "discriminators.use_spectral_norm=true", "duration=stochastic", "posterior=linear", "semantic=none",
         "model.text_encoder.semantic_layers=[2]", "model.text_encoder.semantic_layers=[0,1,2]", "speaker_encoder=table",
         "speaker_loss=none", "speaker_loss=consistency", "speaker_loss=both", "text=characters", "text=bpe", "audio=hop256",
@@ -125,6 +126,7 @@ def test_a_pretrained_speaker_encoder_stays_as_it_is(speaker_model: str) -> None
         "decoder=upsampling discriminators.use_spectral_norm=true speaker_loss=both",
         "decoder=hifigan discriminators=multi_scale discriminators.scales=3 duration=stochastic posterior=linear speaker_loss=both",
         "decoder=frame_rate size.segment_frames=1 speaker_loss=both",
+        "decoder=harmonic size.segment_frames=1",
     ],
 )
 def test_one_phone_in_one_frame_is_a_step_with_numbers(overrides: str, precision: torch.dtype) -> None:

@@ -12,6 +12,7 @@ def output_of(latent, posterior, prior_mean, prior_log_std, frames=None, duratio
     return SynthesizerOutput(
         audio=torch.zeros(1), slice_starts=torch.zeros(1), posterior=posterior, prior_latent=latent, prior_mean=prior_mean,
         prior_log_std=prior_log_std, alignment=None, duration_penalty=duration_penalty, text_mask=text_mask, frame_mask=mask,
+        pitch=None, recorded_pitch=None,
     )  # fmt: skip
 
 

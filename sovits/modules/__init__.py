@@ -4,6 +4,7 @@ from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
 from sovits.modules.discriminators import Discriminators
 from sovits.modules.duration_predictor import DurationPredictor
 from sovits.modules.flow import Flow
+from sovits.modules.harmonic_decoder import HarmonicDecoder
 from sovits.modules.posterior_encoder import PosteriorEncoder
 from sovits.modules.pretrained_speaker_encoder import PretrainedSpeakerEncoder
 from sovits.modules.semantic_encoder import LoraSettings, SemanticEncoder
@@ -21,6 +22,7 @@ __all__ = [
     "EcapaSpeakerEncoder",
     "Flow",
     "FrameRateDecoder",
+    "HarmonicDecoder",
     "LoraSettings",
     "PosteriorEncoder",
     "PretrainedSpeakerEncoder",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from sovits.errors import SovitsError
-from sovits.modules.layers.inverse_stft import InverseStftHead
+from sovits.modules.layers.harmonic_source import Start
 from sovits.modules.layers.masking import masked, upsampled
 from sovits.modules.layers.normalization import ChannelNorm, leaky
 from sovits.modules.layers.resblock import ConvNeXtBlock, ResidualBlock
+from sovits.modules.layers.stft_heads import InverseStftHead, SourceFilterHead
 
 
 def remaining_hop(hop_length: int, upsample_rates: Sequence[int], inverse_stft_hop: int | None = None) -> int:
@@ -48,7 +50,69 @@ def speaker_shift(speaker: nn.Linear, speaker_embedding: Tensor) -> Tensor:
     return speaker(speaker_embedding).unsqueeze(-1)
 
 
-class UpsamplingDecoder(nn.Module):
+class Pitch(NamedTuple):
+    """What is predicted of every frame, where it begins."""
+
+    log_hertz: Tensor
+    """[B, T_frames] log2 of Hz; where nothing is voiced it means nothing."""
+    voicing: Tensor
+    """[B, T_frames] logit."""
+
+
+class Decoder(nn.Module):
+    """What all decoders have in common.
+
+    Attributes:
+        inter_channels: latent channels.
+        speaker_channels: size of the speaker embedding.
+        hop_length: samples a latent frame stands for.
+    """
+
+    inter_channels: int
+    speaker_channels: int
+    hop_length: int
+    hears_pitch = False
+    """Whether it is told a pitch, that of :meth:`pitch`."""
+
+    @property
+    def context_frames(self) -> int:
+        """Latent frames on each side that a sample depends on."""
+        raise NotImplementedError
+
+    def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """Latents -> waveform.
+
+        Args:
+            latent: [B, inter_channels, T_frames], whole clips.
+            mask: [B, 1, T_frames]; None where all frames are real.
+            speaker_embedding: [B, E].
+
+        Returns:
+            [B, 1, T_frames * hop_length] in float32.
+        """
+        return self.decode(self.excited(latent, mask, speaker_embedding), mask, speaker_embedding)
+
+    def excited(
+        self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor, hertz: Tensor | None = None, start: Start | None = None
+    ) -> Tensor:
+        """Latents of whole clips with what only whole clips can tell, as further channels: slices of these are what is decoded.
+
+        Args:
+            hertz: the pitch of each frame [B, T_frames], 0 where nothing is voiced; None: the decoder finds it.
+            start: where the clips go on from.
+        """
+        return latent
+
+    def pitch(self, excited: Tensor) -> Pitch | None:
+        """What is predicted for ``excited`` latents; None where no pitch is."""
+        return None
+
+    def decode(self, excited: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """Excited latents, of whole clips or slices, -> [B, 1, T_frames * hop_length] in float32."""
+        raise NotImplementedError
+
+
+class UpsamplingDecoder(Decoder):
     """HiFi-GAN's upsampling residual stacks, ended by an inverse STFT over the remaining factor (iSTFTNet, Kaneko et al. 2022).
 
     Where the rates already multiply to the hop there is nothing left to cover, and a plain convolution ends the stack as in HiFi-GAN
@@ -105,25 +169,16 @@ class UpsamplingDecoder(nn.Module):
 
     @property
     def context_frames(self) -> int:
-        """Latent frames on each side that a sample depends on."""
+        """See :class:`Decoder`."""
         needed = self.head.context
         for rate, blocks in zip(reversed(self.upsample_rates), reversed(self.blocks), strict=True):
             # A transposed convolution twice as long as its stride reads one neighbour.
             needed = math.ceil((needed + max(block.context for block in blocks)) / rate) + 1  # type: ignore[union-attr, attr-defined]
         return needed + self.input.padding[0]
 
-    def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
-        """Latents -> waveform.
-
-        Args:
-            latent: [B, inter_channels, T_frames].
-            mask: [B, 1, T_frames]; None where all frames are real.
-            speaker_embedding: [B, E].
-
-        Returns:
-            [B, 1, T_frames * hop_length] in float32.
-        """
-        hidden = self.input(masked(latent, mask)) + speaker_shift(self.speaker, speaker_embedding)
+    def decode(self, excited: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """See :class:`Decoder`."""
+        hidden = self.input(masked(excited, mask)) + speaker_shift(self.speaker, speaker_embedding)
         for rate, upsample, blocks in zip(self.upsample_rates, self.upsamples, self.blocks, strict=True):
             hidden = upsample(masked(leaky(hidden), mask))
             mask = upsampled(mask, rate)
@@ -145,7 +200,7 @@ class WaveformHead(nn.Module):
         return masked(self.output(masked(features, mask)).float().tanh(), mask)
 
 
-class FrameRateDecoder(nn.Module):
+class FrameRateDecoder(Decoder):
     """ConvNeXt blocks at (a small multiple of) the frame rate and one inverse STFT: Vocos (Siuzdak 2023), about a tenth of HiFi-GAN's cost.
 
     Args:
@@ -178,30 +233,25 @@ class FrameRateDecoder(nn.Module):
         self.input_norm = ChannelNorm(channels)
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, filter_channels, speaker_channels, 1 / n_layers) for _ in range(n_layers))
         self.output_norm = ChannelNorm(channels)
-        self.head = InverseStftHead(channels, 4 * hop, hop, kernel_size=1)
+        self.head: InverseStftHead | SourceFilterHead = InverseStftHead(channels, 4 * hop, hop, kernel_size=1)
 
     @property
     def context_frames(self) -> int:
-        """Latent frames on each side that a sample depends on."""
+        """See :class:`Decoder`."""
         features = self.head.context + sum(block.context for block in self.blocks)  # type: ignore[misc]
         return math.ceil(features / self.factor) + self.input.padding[0]  # type: ignore[operator]
 
-    def forward(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
-        """Latents -> waveform.
+    def decode(self, excited: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """See :class:`Decoder`."""
+        return self.head(self.features(excited, mask, speaker_embedding), upsampled(mask, self.factor))
 
-        Args:
-            latent: [B, inter_channels, T_frames].
-            mask: [B, 1, T_frames]; None where all frames are real.
-            speaker_embedding: [B, E].
-
-        Returns:
-            [B, 1, T_frames * hop_length] in float32.
-        """
+    def features(self, latent: Tensor, mask: Tensor | None, speaker_embedding: Tensor) -> Tensor:
+        """What the head reads: [B, channels, T_frames * factor]."""
         hidden = self.input_norm(self._spread(self.input(masked(latent, mask))))
         mask = upsampled(mask, self.factor)
         for block in self.blocks:
             hidden = block(hidden, mask, speaker_embedding)
-        return self.head(self.output_norm(hidden), mask)
+        return self.output_norm(hidden)
 
     def _spread(self, hidden: Tensor) -> Tensor:
         """[B, C * factor, T] -> [B, C, T * factor]: neighbouring frames out of channel groups (sub-pixel convolution, Shi et al. 2016)."""

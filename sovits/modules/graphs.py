@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sovits.modules.layers.inverse_stft import InverseStftHead, RealInverseStftHead
+from sovits.modules.harmonic_decoder import HarmonicDecoder
+from sovits.modules.layers.fourier import ConvolvedFourierFrames, FourierFrames
+from sovits.modules.layers.harmonic_source import Start
 from sovits.modules.layers.masking import length_mask
 from sovits.modules.layers.normalization import fold_weight_norm
 from sovits.modules.layers.state_cache import StateCache
@@ -71,6 +73,28 @@ class SpeechGraph(nn.Module):
         return self.decoder(self.flow.inverse(drawn * mask, mask, voice), mask, voice)
 
 
+class ContinuedSpeechGraph(nn.Module):
+    """A :class:`SpeechGraph` of a decoder that is told the pitch, whose phase goes on from one part of a clip to the next."""
+
+    def __init__(self, synthesizer: Synthesizer, decoder: HarmonicDecoder) -> None:
+        super().__init__()
+        self.flow = synthesizer.flow
+        self.decoder = decoder
+
+    def forward(
+        self, drawn: Tensor, lengths: Tensor, voice: Tensor, position: Tensor, anchor: Tensor, phase: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As :class:`SpeechGraph`, and where each part begins [B], see :class:`Start`; three zeros at the beginning of a clip.
+
+        Returns:
+            waveform [B, 1, T_frames * hop_length] and the phase [B, T_frames] for a part that goes on at that frame.
+        """
+        mask = length_mask(lengths, drawn.shape[-1])
+        latent = self.flow.inverse(drawn * mask, mask, voice)
+        excited = self.decoder.excited(latent, mask, voice, start=Start(position, anchor, phase))
+        return self.decoder.decode(excited, mask, voice), self.decoder.phase(excited)
+
+
 class SpeakerGraph(nn.Module):
     """A clip [1, T_samples] of a second or more -> the voice in it [1, E]."""
 
@@ -98,8 +122,7 @@ def write_graphs(synthesizer: Synthesizer, folder: Path, sample_rate: int) -> li
         sample_rate: Hz of the clips.
     """
     synthesizer = copy.deepcopy(synthesizer)
-    if isinstance(synthesizer.decoder.head, InverseStftHead):
-        synthesizer.decoder.head = RealInverseStftHead(synthesizer.decoder.head)  # type: ignore[assignment]
+    _without_complex_numbers(synthesizer.decoder)
     written = [_write_text(synthesizer, folder / "text.onnx"), _write_speech(synthesizer, folder / "speech.onnx")]
     if synthesizer.speaker_encoder is not None and synthesizer.speaker_encoder.zero_shot:
         shortest = round(SHORTEST_CLIP * sample_rate)
@@ -107,6 +130,14 @@ def write_graphs(synthesizer: Synthesizer, folder: Path, sample_rate: int) -> li
         graph = SpeakerGraph(synthesizer.speaker_encoder)  # type: ignore[arg-type]
         written.append(_write(graph, samples, ["voice"], folder / "speaker.onnx"))
     return written
+
+
+def _without_complex_numbers(module: nn.Module) -> None:
+    for name, part in module.named_children():
+        if isinstance(part, FourierFrames):
+            setattr(module, name, ConvolvedFourierFrames(part))
+        else:
+            _without_complex_numbers(part)
 
 
 def _write_text(synthesizer: Synthesizer, path: Path) -> Path:
@@ -140,7 +171,15 @@ def _write_speech(synthesizer: Synthesizer, path: Path) -> Path:
         "lengths": (torch.tensor([40, 33]), {0: texts}),
         "voice": (_voices(synthesizer), {0: texts}),
     }
-    return _write(SpeechGraph(synthesizer), inputs, ["audio"], path)
+    if not isinstance(synthesizer.decoder, HarmonicDecoder):
+        return _write(SpeechGraph(synthesizer), inputs, ["audio"], path)
+    # Each its own tensor again, and none like another.
+    inputs |= {
+        "position": (torch.tensor([3, 0]), {0: texts}),
+        "anchor": (torch.tensor([2, 1]), {0: texts}),
+        "phase": (torch.tensor([0.25, 0.5]), {0: texts}),
+    }
+    return _write(ContinuedSpeechGraph(synthesizer, synthesizer.decoder), inputs, ["audio", "phases"], path)
 
 
 def _voices(synthesizer: Synthesizer) -> Tensor:

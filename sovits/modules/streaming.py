@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from sovits.audio.chunks import growing_chunks
-from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
+from sovits.modules.decoder import Decoder
 
 
-def decode_in_chunks(
-    decoder: UpsamplingDecoder | FrameRateDecoder, latent: Tensor, speaker_embedding: Tensor, first: int, longest: int
-) -> Iterator[Tensor]:
+def decode_in_chunks(decoder: Decoder, latent: Tensor, speaker_embedding: Tensor, first: int, longest: int) -> Iterator[Tensor]:
     """Decodes one clip in chunks that together are what the decoder makes of it at once, but for rounding.
 
     Each chunk is decoded with the frames around it that it depends on (``context_frames``), and those are cut off again.
@@ -27,6 +25,7 @@ def decode_in_chunks(
         [1, 1, n * hop_length] in float32.
     """
     hop = decoder.hop_length
+    excited = decoder.excited(latent, None, speaker_embedding)
     for chunk in growing_chunks(latent.shape[-1], decoder.context_frames, first, longest):
-        audio = decoder(latent[..., chunk.first : chunk.last], None, speaker_embedding)
+        audio = decoder.decode(excited[..., chunk.first : chunk.last], None, speaker_embedding)
         yield audio[..., (chunk.start - chunk.first) * hop : (chunk.end - chunk.first) * hop]

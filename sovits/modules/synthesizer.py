@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sovits.errors import SovitsError
 from sovits.modules.alignment import durations_to_path, gaussian_log_likelihood, monotonic_alignment
-from sovits.modules.decoder import FrameRateDecoder, UpsamplingDecoder
+from sovits.modules.decoder import Decoder, Pitch
 from sovits.modules.duration_predictor import DurationPredictor
 from sovits.modules.flow import Flow
 from sovits.modules.layers.masking import length_mask
@@ -50,6 +50,10 @@ class SynthesizerOutput:
     """[B, 1, T_text] 0 past a text's end, and everywhere where there is none."""
     frame_mask: Tensor
     """[B, 1, T_frames] likewise."""
+    pitch: Pitch | None
+    """What the decoder predicts of it; None of one that isn't told any."""
+    recorded_pitch: Tensor | None
+    """[B, T_frames] Hz, 0 where nothing is voiced, as the forward was told."""
 
     def told(self, told: Tensor) -> Self:
         """The same, but that nothing counts which compares text and sound where ``told`` [B] is false: of a clip without a text."""
@@ -113,7 +117,7 @@ class Synthesizer(nn.Module):
         posterior_encoder: PosteriorEncoder,
         flow: Flow,
         duration_predictor: DurationPredictor | StochasticDurationPredictor,
-        decoder: UpsamplingDecoder | FrameRateDecoder,
+        decoder: Decoder,
         segment_frames: int,
         semantic_encoder: SemanticEncoder | None = None,
         speaker_encoder: SpeakerConditioning | None = None,
@@ -140,7 +144,13 @@ class Synthesizer(nn.Module):
         return self.duration_predictor.speaker_channels
 
     def forward(
-        self, text: TextBatch, spectrograms: Tensor, frame_lengths: Tensor, speaker_embedding: Tensor, durations: Tensor | None = None
+        self,
+        text: TextBatch,
+        spectrograms: Tensor,
+        frame_lengths: Tensor,
+        speaker_embedding: Tensor,
+        durations: Tensor | None = None,
+        pitch: Tensor | None = None,
     ) -> SynthesizerOutput:
         """One training pass.
 
@@ -150,6 +160,7 @@ class Synthesizer(nn.Module):
             frame_lengths: [B].
             speaker_embedding: [B, E].
             durations: [B, T_text] whole frames of each phone where they are known; None: it finds them out.
+            pitch: [B, T_frames] Hz of the recordings, 0 where nothing is voiced, that the slices are said with; None: what is predicted.
         """
         frame_mask = length_mask(frame_lengths, spectrograms.shape[-1])
         encoding = self.read(text)
@@ -164,7 +175,8 @@ class Synthesizer(nn.Module):
         # Durations are learned from the text as it is, without pulling the text encoder towards them.
         duration_penalty = self.duration_predictor(encoding.hidden.detach(), encoding.mask, speaker_embedding, alignment.sum(-1))
         starts = random_starts(frame_lengths, self.segment_frames)
-        audio = self.decoder(take_slices(latent, starts, self.segment_frames), None, speaker_embedding)
+        excited = self.decoder.excited(latent, frame_mask, speaker_embedding, pitch)
+        audio = self.decoder.decode(take_slices(excited, starts, self.segment_frames), None, speaker_embedding)
         return SynthesizerOutput(
             audio=audio,
             slice_starts=starts,
@@ -176,6 +188,8 @@ class Synthesizer(nn.Module):
             duration_penalty=duration_penalty,
             text_mask=encoding.mask,
             frame_mask=frame_mask,
+            pitch=self.decoder.pitch(excited),
+            recorded_pitch=pitch,
         )
 
     def read(self, text: TextBatch) -> TextEncoding:

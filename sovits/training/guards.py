@@ -42,7 +42,13 @@ def check_spectrograms(synthesizer: Synthesizer, mel: MelSpectrogram, posterior:
         )
 
 
-def check_weights(weights: Mapping[str, float], known: Sequence[str], synthesizer: Synthesizer, classifier: nn.Module | None) -> None:
+def check_weights(
+    weights: Mapping[str, float],
+    known: Sequence[str],
+    synthesizer: Synthesizer,
+    classifier: nn.Module | None,
+    pitch_tracker: nn.Module | None,
+) -> None:
     """Refuses loss weights of unknown losses, or of losses that this model cannot have.
 
     Raises:
@@ -50,6 +56,15 @@ def check_weights(weights: Mapping[str, float], known: Sequence[str], synthesize
     """
     if set(weights) != set(known):
         raise SovitsError(f"training.weights has the keys {sorted(weights)}, expected {sorted(known)}; 0 switches one off.")
+    if weights["pitch"] and not synthesizer.decoder.hears_pitch:
+        raise SovitsError(
+            f"training.weights.pitch={weights['pitch']} is for a decoder that is told the pitch, and this model.decoder is not; choose "
+            "decoder=harmonic, or training.weights.pitch=null."
+        )
+    if weights["pitch"] and pitch_tracker is None:
+        raise SovitsError(
+            f"training.weights.pitch={weights['pitch']} needs training.pitch_tracker, which is null; take that override away, or choose 0."
+        )
     encoder = synthesizer.speaker_encoder
     if weights["consistency"] and not (encoder and encoder.zero_shot):
         raise SovitsError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from sovits import losses
 from sovits.audio.bandwidth import within_bandwidth
+from sovits.audio.pitch import PitchTracker
 from sovits.audio.spectrogram import LinearSpectrogram, MelSpectrogram, log_compress
 from sovits.data.batch import Batch
 from sovits.data.clips import MOST_NAMED
@@ -22,7 +23,7 @@ from sovits.data.corpora.recording import some
 from sovits.errors import SovitsError
 from sovits.modules.discriminators import Discriminators, SpectrogramDiscriminator, Verdict
 from sovits.modules.layers.freezing import frozen
-from sovits.modules.layers.masking import masked_mean
+from sovits.modules.layers.masking import length_mask, masked_mean
 from sovits.modules.layers.slicing import take_slices
 from sovits.modules.speaker_classifier import SpeakerClassifier
 from sovits.modules.synthesizer import Synthesizer, SynthesizerOutput
@@ -35,7 +36,9 @@ from sovits.voice.checkpoint import FORMAT
 
 GENERATOR, DISCRIMINATOR = 0, 1
 """Places of the players' optimisers and schedules."""
-GENERATOR_LOSSES = ("mel", "kl", "duration", "speaker", "consistency", "adversarial", "feature_matching")
+PITCH_WEIGHT = 15.0
+"""Of the loss ``pitch`` where nobody says another."""
+GENERATOR_LOSSES = ("mel", "kl", "duration", "pitch", "speaker", "consistency", "adversarial", "feature_matching")
 
 
 class VoiceTraining(LightningModule):
@@ -47,7 +50,8 @@ class VoiceTraining(LightningModule):
         mel_spectrogram: what pictures and validation compare.
         posterior_spectrogram: what the posterior encoder reads.
         mel_loss: reconstruction of the slice.
-        weights: of each generator loss, under the keys of ``known_losses``; a loss of weight 0 is not computed.
+        weights: of each generator loss, under the keys of ``known_losses``; a loss of weight 0 is not computed. That of ``pitch`` may be
+            None: ``PITCH_WEIGHT`` where the decoder is told a pitch, 0 elsewhere.
         generator_optimizer: made from the synthesizer's (and the speaker classifier's) trainable parameters.
         discriminator_optimizer: made from the discriminators' parameters.
         schedule: made from an optimiser, stepped once an update of its player.
@@ -61,6 +65,7 @@ class VoiceTraining(LightningModule):
         carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
         speaker_classifier: the AAM-softmax head of the loss ``speaker``.
+        pitch_tracker: what tells the pitch of the recordings, for the loss ``pitch``; None where there is no such loss.
         rounds: which player learns from which batch; None for both from each.
         band_limited: the players and the mel loss hear of synthetic audio only what the recording beside it can hold; what lies above
             half the rate of its file is learned from recordings that have it.
@@ -73,10 +78,10 @@ class VoiceTraining(LightningModule):
     """
 
     known_losses: tuple[str, ...] = GENERATOR_LOSSES
-    first_losses: tuple[str, ...] = ("mel",)
+    first_losses: tuple[str, ...] = ("mel", "pitch")
     """Those that count from the very first step, within ``mel_only_steps``."""
     validation_losses: tuple[str, ...] = ("val/mel", "val/kl", "val/duration")
-    """What :meth:`validation_step` logs."""
+    """What :meth:`validation_step` logs; besides ``val/pitch`` where the loss ``pitch`` is."""
 
     def __init__(
         self,
@@ -85,7 +90,7 @@ class VoiceTraining(LightningModule):
         mel_spectrogram: MelSpectrogram,
         posterior_spectrogram: MelSpectrogram | LinearSpectrogram,
         mel_loss: nn.Module,
-        weights: dict[str, float],
+        weights: dict[str, float | None],
         generator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
         discriminator_optimizer: Callable[[Iterable[Tensor]], Optimizer],
         schedule: Callable[[Optimizer], LRScheduler],
@@ -95,6 +100,7 @@ class VoiceTraining(LightningModule):
         carried_config: dict[str, Any],
         speakers: list[str],
         speaker_classifier: SpeakerClassifier | None = None,
+        pitch_tracker: PitchTracker | None = None,
         rounds: Rounds | None = None,
         mel_only_steps: int = 0,
         guided_steps: int = 0,
@@ -113,7 +119,8 @@ class VoiceTraining(LightningModule):
         self.mel_spectrogram = mel_spectrogram
         self.posterior_spectrogram = posterior_spectrogram
         self.mel_loss = mel_loss
-        self.weights = dict(weights)
+        self.weights = resolved_weights(weights, synthesizer)
+        self.pitch_tracker = pitch_tracker if self.weights.get("pitch") else None
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.schedule = schedule
@@ -137,7 +144,7 @@ class VoiceTraining(LightningModule):
         self.frozen_parts = [*freeze_parts(self, freeze)]
         self._averages: dict[int, GradientAverage] = {}
         check_spectrograms(synthesizer, mel_spectrogram, posterior_spectrogram)
-        check_weights(weights, self.known_losses, synthesizer, speaker_classifier)
+        check_weights(self.weights, self.known_losses, synthesizer, speaker_classifier, pitch_tracker)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:  # type: ignore[override]
         generator = self.generator_optimizer(_trainable(self.generator_weights(), "synthesizer"))
@@ -190,7 +197,9 @@ class VoiceTraining(LightningModule):
         spectrograms = log_compress(self.posterior_spectrogram(batch.waveforms))
         guided = self.training and self.generator_step < self.guided_steps
         durations = batch.durations if guided else None
-        output = self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices, durations).told(batch.told)
+        # Said with the recording's own pitch: what would be a little beside it could only be learned as noise.
+        pitch = self.pitch_tracker(batch.waveforms) if self.pitch_tracker is not None else None
+        output = self.synthesizer(batch.text, spectrograms, batch.frame_lengths, voices, durations, pitch).told(batch.told)
         return replace(output, audio=self._as_recorded(output.audio, batch)), voices
 
     def _as_recorded(self, audio: Tensor, batch: Batch) -> Tensor:
@@ -225,7 +234,7 @@ class VoiceTraining(LightningModule):
             "mel": self.mel_loss(output.audio, real),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        }
+        } | self._pitch(batch, output)
         if self.speaker_classifier is not None:
             terms["speaker"] = self.speaker_classifier(voices, batch.speakers)
         if self.weights["consistency"]:
@@ -235,6 +244,13 @@ class VoiceTraining(LightningModule):
             terms["adversarial"] = losses.adversarial_loss(verdicts_synthetic)
             terms["feature_matching"] = losses.feature_matching_loss(verdicts_real, verdicts_synthetic)
         return terms
+
+    def _pitch(self, batch: Batch, output: SynthesizerOutput) -> dict[str, Tensor]:
+        if output.pitch is None or output.recorded_pitch is None:
+            return {}
+        # Heard by all frames of the clips, also by those that nobody says the words of.
+        mask = length_mask(batch.frame_lengths, output.pitch.voicing.shape[-1])
+        return {"pitch": losses.pitch_loss(output.pitch, output.recorded_pitch, mask)}
 
     def _consistency(self, synthetic: Tensor, real: Tensor) -> Tensor:
         # The encoder is a judge here: if this loss taught it, it would learn to hear all voices as one.
@@ -277,7 +293,7 @@ class VoiceTraining(LightningModule):
             "mel": masked_mean((heard - mels).abs(), output.frame_mask),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        }
+        } | self._pitch(batch, output)
         self._log("val", terms, len(batch))
 
     def _log(self, prefix: str, terms: dict[str, Tensor], batch_size: int) -> None:
@@ -305,6 +321,12 @@ class VoiceTraining(LightningModule):
         self.generator_step = carried["generator_step"]
         self.batches_since_step = carried["batches_since_step"]
         self.speaker_bank = carried["speaker_bank"]
+
+
+def resolved_weights(weights: Mapping[str, float | None], synthesizer: Synthesizer) -> dict[str, float]:
+    """``weights`` with a number for ``pitch``."""
+    usual = PITCH_WEIGHT if synthesizer.decoder.hears_pitch else 0.0
+    return {name: usual if name == "pitch" and weight is None else weight for name, weight in weights.items()}  # type: ignore[misc]
 
 
 def _trainable(weights: Iterable[Tensor], player: str) -> list[Tensor]:

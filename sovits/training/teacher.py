@@ -26,6 +26,8 @@ class Lesson:
 
     voices: Tensor
     """[B, E]."""
+    mask: Tensor
+    """[B, 1, T_frames]."""
     posterior_mean: Tensor
     """[B, C, T_frames] of the recording, zero outside the clip."""
     prior_mean: Tensor
@@ -98,12 +100,14 @@ class Teacher:
         alignment = monotonic_alignment(scores, batch.text.lengths, batch.frame_lengths)
         noise = standard_normal(own.duration_predictor.noise_channels, encoding.mask, None)
         frames = own.duration_predictor.predict(encoding.hidden, encoding.mask, voices, noise).exp() * encoding.mask.squeeze(1)
-        return Lesson(voices, posterior.mean, encoding.mean.float() @ alignment, alignment, frames)
+        return Lesson(voices, mask, posterior.mean, encoding.mean.float() @ alignment, alignment, frames)
 
     @torch.no_grad()
     def say(self, lesson: Lesson, starts: Tensor, size: int) -> Tensor:
         """Slices of ``size`` frames from ``starts`` [B], reconstructed -> [B, 1, size * hop_length]."""
-        return self.synthesizer.decoder(take_slices(lesson.posterior_mean, starts, size), None, lesson.voices)
+        decoder = self.synthesizer.decoder
+        excited = decoder.excited(lesson.posterior_mean, lesson.mask, lesson.voices)
+        return decoder.decode(take_slices(excited, starts, size), None, lesson.voices)
 
     def whole(self, frames: Tensor) -> Tensor:
         """Predicted durations [B, T_text] as the whole frames that would be spoken; zero stays zero."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import tempfile
@@ -16,12 +17,13 @@ import numpy as np
 import torch
 
 from sovits import __version__
+from sovits.audio.spectrogram import LinearSpectrogram
 from sovits.errors import SovitsError
 from sovits.modules import Synthesizer
 from sovits.modules.graphs import plain, write_graphs
 from sovits.voice.checkpoint import Checkpoint
 from sovits.voice.engine import Engine, Line, drawn_latents, duration_noise
-from sovits.voice.exported import ONNX, SPEAKERS, TORCH, TRAINABLE, WEIGHTS, Export, content_hash
+from sovits.voice.exported import INT8, ONNX, SPEAKERS, TORCH, TRAINABLE, WEIGHTS, Export, content_hash
 from sovits.voice.onnx_engine import SPEAKER
 from sovits.voice.quantization import to_int8
 from sovits.voice.request import Request
@@ -31,7 +33,7 @@ from sovits.voice.weights import write_parts, write_weights
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Of weights in a file; they become numbers of single precision when they are loaded."""
-KINDS = (*PRECISIONS, TRAINABLE, "onnx", "int8")
+KINDS = (*PRECISIONS, TRAINABLE, "onnx", INT8)
 GOES_ON = ("audio", "text", "size", "embedding_size", "mel_spectrogram", "posterior_spectrogram", "model", "discriminators")
 """Parts of the config that a training which goes on needs; the others are the run's own."""
 
@@ -49,7 +51,10 @@ class Figures:
     speech_error: float
     """Largest difference of the samples, as a share of the loudest, where both say the same drawn latents."""
     speech_snr: float
-    """The same samples' power over that of their difference, in dB."""
+    """The power of the same samples' short-time spectra over that of the difference of their magnitudes, in dB.
+
+    Not of their phases: those of a harmonic source are a sum, and drift apart with the last digits of the pitch.
+    """
     voice_similarity: float | None
     """Least cosine between the voices that both read from the checkpoint's speech; None: it reads none from clips."""
     rtf: float
@@ -137,7 +142,7 @@ class Exporter:
             changes = {"semantic_encoder": {**semantic, "lora": None}} if semantic else {}
             return config | {"model": config["model"] | changes}
         for graph in self._graphs:
-            if kind == "int8":
+            if kind == INT8:
                 to_int8(graph, folder / graph.name, products=graph.name != SPEAKER)
             else:
                 shutil.copyfile(graph, folder / graph.name)
@@ -168,13 +173,17 @@ class Exporter:
     def _compare(self, folder: Path) -> Figures:
         other = Voice.load(folder)
         lines = [self._line(text, number) for number, text in enumerate(self.sentences)]
-        equal, prior_error, differences, wholes = [], 0.0, [], []
+        spectrum = LinearSpectrogram(self.voice.sample_rate, 1024, 256)
+        equal, prior_error, differences, wholes, apart, power = [], 0.0, [], [], 0.0, 0.0
         for line in lines:
             (wanted, ours), (said, own) = self._both_halves(line, self.voice.engine, other.engine)
             equal.append(wanted.durations == ours.durations)
             prior_error = max(prior_error, float(np.abs(wanted.mean - ours.mean).max() / wanted.mean.std()))
             differences.append((said - own).ravel())
             wholes.append(said.ravel())
+            ours_heard, heard = (spectrum(torch.from_numpy(samples)) for samples in (own, said))
+            apart += float((ours_heard.sqrt() - heard.sqrt()).square().sum())
+            power += float(heard.sum())
         difference, whole = np.concatenate(differences), np.concatenate(wholes)
         spoken = [np.resize(said.samples, 2 * self.voice.sample_rate) for said in self.voice.engine.speak(lines)]
         times = self._times([self.voice, other], lines)
@@ -184,7 +193,7 @@ class Exporter:
             equal_durations=float(np.concatenate(equal, axis=1).mean()),
             prior_error=prior_error,
             speech_error=float(np.abs(difference).max() / np.abs(whole).max()),
-            speech_snr=float(10 * np.log10(np.square(whole).mean() / max(float(np.square(difference).mean()), 1e-20))),
+            speech_snr=10 * math.log10(power / max(apart, 1e-20)),
             voice_similarity=min(float(self.voice.embed(one) @ other.embed(one)) for one in spoken) if self._reads_clips else None,
             rtf=statistics.median(own for _, own in times) / seconds,
             speedup=statistics.median(checkpoint / own for checkpoint, own in times),

@@ -18,6 +18,8 @@ ABOUT, CONFIG, PHONES, SPEAKERS, WEIGHTS = "export.json", "config.json", "phones
 TORCH, ONNX = "torch", "onnxruntime"
 TRAINABLE = "trainable"
 """The kind that training can go on from: a checkpoint in other files."""
+INT8 = "int8"
+"""The kind whose graphs round what they compute with, by the range of each call."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sovits.text.encoding import EncodedText
 from sovits.voice.base import located
 from sovits.voice.carried_config import build
 from sovits.voice.engine import Engine
-from sovits.voice.exported import ONNX, SPEAKERS, TRAINABLE, WEIGHTS, Export, is_export
+from sovits.voice.exported import INT8, ONNX, SPEAKERS, TRAINABLE, WEIGHTS, Export, is_export
 from sovits.voice.speaker_bank import SpeakerBank
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def _onnx_engine(folder: Path, export: Export, device: str, threads: int | None)
         embedding_size=export.embedding_size,
         context_frames=export.context_frames,
         noise_channels=export.noise_channels,
+        alone=export.kind == INT8,
         device=device,
         threads=threads,
     )

@@ -36,6 +36,7 @@ class OnnxEngine:
         embedding_size: numbers of a voice.
         context_frames: frames on each side that a sample depends on.
         noise_channels: of the noise of durations.
+        alone: lines that are asked for together are spoken one by one, since what one call rounds depends on all that is in it.
         device: ``cpu``, or ``cuda`` with onnxruntime-gpu.
         threads: of each graph at work; None: as many as there are cores.
 
@@ -52,17 +53,22 @@ class OnnxEngine:
         embedding_size: int,
         context_frames: int,
         noise_channels: int,
+        alone: bool = False,
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
         self.sample_rate, self.hop_length, self.embedding_size = sample_rate, hop_length, embedding_size
         self.context_frames, self.noise_channels = context_frames, noise_channels
+        self.alone = alone
         self.device = f"{device} (onnxruntime)"
         self.text, self.speech = (_session(folder / name, device, threads) for name in (TEXT, SPEECH))
+        self.continues = any(given.name == "phase" for given in self.speech.get_inputs())
         self.speaker = _session(folder / SPEAKER, device, threads) if (folder / SPEAKER).is_file() else None
 
     def speak(self, lines: Sequence[Line]) -> list[Said]:
         """See :class:`~sovits.voice.engine.Engine`."""
+        if self.alone and len(lines) > 1:
+            return [self.speak([line])[0] for line in lines]
         drawn, durations = self._draw(lines)
         frames = durations.sum(1)
         audio = self.say(drawn, frames, np.stack([line.voice for line in lines]))
@@ -72,10 +78,19 @@ class OnnxEngine:
     def stream(self, line: Line, first: int, longest: int) -> Iterator[np.ndarray]:
         """See :class:`~sovits.voice.engine.Engine`."""
         drawn, _ = self._draw([line])
+        yield from self.say_in_chunks(drawn, line.voice[None], first, longest)
+
+    def say_in_chunks(self, drawn: np.ndarray, voice: np.ndarray, first: int, longest: int) -> Iterator[np.ndarray]:
+        """One clip [1, C, T_frames] in a voice [1, E] -> its samples piece by piece; sizes are frames."""
+        phase = 0.0
         for chunk in growing_chunks(drawn.shape[-1], self.context_frames, first, longest):
             part = drawn[..., chunk.first : chunk.last]
-            audio = self.say(part, np.array([part.shape[-1]]), line.voice[None])[0]
-            yield audio[(chunk.start - chunk.first) * self.hop_length : (chunk.end - chunk.first) * self.hop_length]
+            begins, ends = chunk.start - chunk.first, chunk.end - chunk.first
+            audio, phases = self._say(part, np.array([part.shape[-1]]), voice, chunk.first, begins, phase)
+            if self.continues and chunk.end < chunk.last:
+                # Where the next one begins.
+                phase = float(phases[0, ends])
+            yield audio[0, begins * self.hop_length : ends * self.hop_length]
 
     def embed(self, samples: np.ndarray) -> np.ndarray:
         """See :class:`~sovits.voice.engine.Engine`."""
@@ -109,7 +124,19 @@ class OnnxEngine:
 
     def say(self, drawn: np.ndarray, lengths: np.ndarray, voices: np.ndarray) -> np.ndarray:
         """See :class:`~sovits.voice.engine.Engine`."""
-        return self.speech.run(None, {"drawn": drawn, "lengths": lengths, "voice": voices})[0][:, 0]
+        return self._say(drawn, lengths, voices)[0]
+
+    def _say(
+        self, drawn: np.ndarray, lengths: np.ndarray, voices: np.ndarray, position: int = 0, anchor: int = 0, phase: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Parts of clips that begin after ``position`` frames and have ``phase`` at frame ``anchor`` -> audio and phases [B, T_frames]."""
+        inputs = {"drawn": drawn, "lengths": lengths, "voice": voices}
+        if not self.continues:
+            return self.speech.run(None, inputs)[0][:, 0], np.empty((len(drawn), 0))
+        for name, value in {"position": np.int64(position), "anchor": np.int64(anchor), "phase": np.float32(phase)}.items():
+            inputs[name] = np.full(len(drawn), value)
+        audio, phases = self.speech.run(None, inputs)
+        return audio[:, 0], phases
 
     def _draw(self, lines: Sequence[Line]) -> tuple[np.ndarray, np.ndarray]:
         """What the flow and the decoder are to say [B, C, T_frames], and the frames of every phone [B, T_text]."""

@@ -12,6 +12,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 KEPT = ("basis", "squared_window")
 """Weights that are no learned ones: the inverse Fourier transform must stay as quiet as it is."""
+EXACT = ("decoder.pitch_predictor", "decoder.source")
+"""Modules whose products stay in single precision: a rounding that depends on the call makes another pitch of a part than of the whole."""
 SMALLEST = 1024
 """Numbers of a weight that is worth it."""
 
@@ -32,10 +34,22 @@ def to_int8(source: Path, target: Path, products: bool = True) -> Path:
     # It advises to infer shapes first, which these graphs have.
     logging.disable(logging.WARNING)
     try:
-        quantize_dynamic(source, target, op_types_to_quantize=["MatMul", "Gemm", "Gather"], per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            nodes_to_exclude=_exact_nodes(source),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+        )
     finally:
         logging.disable(before)
     return _save(onnx.load(target), target)
+
+
+def _exact_nodes(path: Path) -> list[str]:
+    nodes = onnx.load(path).graph.node
+    return [node.name for node in nodes if any(part in told.value for told in node.metadata_props for part in EXACT)]
 
 
 def _save(model: onnx.ModelProto, target: Path) -> Path:

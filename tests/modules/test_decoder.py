@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sovits.errors import SovitsError
-from sovits.modules import FrameRateDecoder, UpsamplingDecoder
-from sovits.modules.layers.inverse_stft import inverse_stft
+from sovits.modules import FrameRateDecoder, HarmonicDecoder, UpsamplingDecoder
+from sovits.modules.layers.fourier import inverse_stft
 from sovits.modules.layers.normalization import fold_weight_norm
 
 DECODERS = {
@@ -16,6 +16,7 @@ DECODERS = {
     "HiFi-GAN, rates multiply to the hop": lambda: UpsamplingDecoder(6, 64, [8, 8], 16, [3], [[1, 3]], 12),
     "frame rate doubled": lambda: FrameRateDecoder(6, 512, [2], 16, 32, 2, 12),
     "frame rate": lambda: FrameRateDecoder(6, 512, [], 16, 32, 2, 12),
+    "harmonic": lambda: HarmonicDecoder(6, 512, 22050, [2], 16, 32, 6, 8, 12),
 }
 
 

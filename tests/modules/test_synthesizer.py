@@ -10,6 +10,7 @@ from sovits.modules import (
     EcapaSpeakerEncoder,
     Flow,
     FrameRateDecoder,
+    HarmonicDecoder,
     PosteriorEncoder,
     SpeakerEncoder,
     StochasticDurationPredictor,
@@ -19,6 +20,7 @@ from sovits.modules import (
     TrainedSpeakerEncoder,
     UpsamplingDecoder,
 )
+from sovits.modules.decoder import Decoder
 from sovits.modules.layers.normalization import fold_weight_norm
 from sovits.text.batch import TextBatch
 from sovits.text.encoding import EncodedText
@@ -27,15 +29,17 @@ from tests.builders import EMBEDDING, tiny_synthesizer
 HOP = 64
 
 
-def decoder_of(kind: str) -> UpsamplingDecoder | FrameRateDecoder:
-    """Three heads over eight latent channels."""
+def decoder_of(kind: str) -> Decoder:
+    """Four heads over eight latent channels."""
+    if kind == "harmonic":
+        return HarmonicDecoder(8, HOP, 8000, [2], 16, 32, 2, 8, 192)
     if kind == "frame rate":
         return FrameRateDecoder(8, HOP, [2], 16, 32, 2, 192)
     rates = [8, 4, 2] if kind == "hifigan" else [4, 2]
     return UpsamplingDecoder(8, HOP, rates, 16, [3, 5], [[1, 3], [1, 3]], 192, inverse_stft_hop=1 if kind == "hifigan" else None)
 
 
-@pytest.fixture(params=["frame rate", "upsampling", "hifigan", "stochastic durations"])
+@pytest.fixture(params=["frame rate", "harmonic", "upsampling", "hifigan", "stochastic durations"])
 def synthesizer(request: pytest.FixtureRequest) -> Synthesizer:
     stochastic = request.param == "stochastic durations"
     flow = Flow(8, 16, 5, 2, 2, 192)

@@ -97,7 +97,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize(
     "choice",
     [
-        "decoder=hifigan", "decoder=upsampling model.decoder.upsample_rates=[4,4]", "duration=stochastic", "posterior=linear", "text=bpe",
+        "decoder=hifigan", "decoder=harmonic", "decoder=upsampling model.decoder.upsample_rates=[4,4]",
+        "duration=stochastic", "posterior=linear", "text=bpe",
         "speaker_encoder=table", f"speaker_encoder=speechbrain {{speaker_model}} embedding_size={EMBEDDING}",
         "semantic=frozen {language_model} model.text_encoder.semantic_channels=8 text.tokenizer.source=null",
         "semantic=lora {language_model} model.text_encoder.semantic_channels=8 text.tokenizer.source=null",

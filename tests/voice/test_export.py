@@ -107,8 +107,9 @@ def test_eight_bits_take_a_fourth(exported: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.slow
-def test_without_pytorch_requests_don_t_touch_one_another(exported: Callable[[str], Path]) -> None:
-    voice = Voice.load(exported("onnx"), threads=1)
+@pytest.mark.parametrize("kind", ["onnx", "int8"])
+def test_without_pytorch_requests_don_t_touch_one_another(kind: str, exported: Callable[[str], Path]) -> None:
+    voice = Voice.load(exported(kind), threads=1)
     requests = [
         Request(text, "bo", seed=seed, noise_scale=0.5, speed=speed)
         for seed, (text, speed) in enumerate(zip(TEXTS, (1, 0.5, 2), strict=True))

@@ -1,0 +1,61 @@
+"""Training a decoder that is told the pitch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from sovits import losses
+from sovits.audio.pitch import PitchTracker
+from sovits.errors import SovitsError
+from sovits.modules.decoder import Pitch
+from sovits.training.lightning_module import PITCH_WEIGHT, VoiceTraining
+from tests.builders import HOP, SAMPLE_RATE, tiny_batch, tiny_harmonic_decoder, tiny_synthesizer, tiny_training
+from tests.training.test_lightning_module import trainer_in
+
+
+def told_the_pitch(**changes) -> VoiceTraining:
+    weights = tiny_training().weights | {"pitch": None}
+    settings = {"pitch_tracker": PitchTracker(SAMPLE_RATE, HOP), "weights": weights, **changes}
+    return tiny_training(synthesizer=tiny_synthesizer(decoder=tiny_harmonic_decoder()), **settings)
+
+
+def test_the_loss_is_octaves_where_voiced_and_nats_of_where_that_is() -> None:
+    hertz = torch.tensor([[100.0, 200.0, 0.0, 400.0]])
+    predicted = Pitch(torch.tensor([[100.0, 400.0, 5.0, 1.0]]).log2(), torch.tensor([[9.0, 9.0, 0.0, -9.0]]))
+    inside = torch.tensor([[[1.0, 1.0, 1.0, 0.0]]])
+    surprise = [torch.tensor(-9.0).exp().log1p(), torch.tensor(-9.0).exp().log1p(), torch.tensor(2.0).log()]
+    assert losses.pitch_loss(predicted, hertz, inside).item() == pytest.approx((0 + 1) / 2 + sum(surprise).item() / 3, abs=1e-5)
+    assert losses.pitch_loss(predicted, 0 * hertz, inside).isfinite()
+
+
+def test_the_pitch_of_recordings_is_learned(tmp_path: Path) -> None:
+    steps = 60
+    training = told_the_pitch(steps=steps, adversary_from=steps, mel_only_steps=steps)
+    assert training.weights["pitch"] == PITCH_WEIGHT
+    batch = tiny_batch()
+    time = torch.arange(24 * HOP) / SAMPLE_RATE
+    for row, hertz in enumerate((120.0, 240.0)):
+        batch.waveforms[row] = 0.1 * sum(torch.cos(2 * torch.pi * k * hertz * time) for k in range(1, 6))
+    batch.waveforms[1, 15 * HOP :] = 0
+
+    def pitch_loss() -> float:
+        with torch.no_grad():
+            output, _ = training.eval()._forward(batch)
+        return float(training._pitch(batch, output)["pitch"])
+
+    before = pitch_loss()
+    trainer_in(tmp_path, limit_val_batches=0).fit(training.train(), DataLoader([batch] * steps, batch_size=None))
+    assert pitch_loss() < 0.4 * before
+
+
+def test_what_has_no_pitch_to_learn_is_refused() -> None:
+    weights = tiny_training().weights
+    with pytest.raises(SovitsError, match=r"training.weights.pitch=3.0 is for a decoder that is told the pitch.*decoder=harmonic"):
+        tiny_training(weights=weights | {"pitch": 3.0})
+    with pytest.raises(SovitsError, match=r"training.weights.pitch=15.0 needs training.pitch_tracker"):
+        told_the_pitch(pitch_tracker=None)
+    assert told_the_pitch(pitch_tracker=None, weights=weights | {"pitch": 0.0}).pitch_tracker is None
