@@ -60,9 +60,9 @@ class HarmonicSource(nn.Module):
     def timeline(self, octaves: Tensor, voiced: Tensor, mask: Tensor | None, start: Start | None = None) -> Tensor:
         """What every frame is to sound like.
 
-        A clip must sound the same alone and in a batch, where sums are added up in another order: what that leaves of single precision
-        would add up in the phase, and the harmonics multiply it. So the pitch is rounded to small steps, between which it glides; sums are of
-        double precision; and the phase begins anew, unheard, where a voice sets in after some frames without one.
+        A clip must sound the same alone and in a batch, where sums are added up in another order. What that leaves of single precision
+        would grow in the phase, and the harmonics multiply it. So the pitch is rounded to small steps, between which it glides; sums are
+        of double precision; and the phase begins anew, unheard, where a voice sets in after some frames without one.
 
         Args:
             octaves: above the middle, at the beginning of each frame [B, 1, T_frames].
