@@ -210,3 +210,21 @@ def test_figures_over_training_become_a_curve(script, tmp_path: Path, monkeypatc
     assert second.split(" | ")[:2] == ["| 500", "2.00"]
     assert recordings == "| recordings | " + " | ".join(["2.00"] * 6) + " |"
     assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+def test_harmonics_of_several_models_are_drawn_side_by_side(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harmonics = script("harmonics")
+    time = np.arange(22050) / 22050
+    for name in ("one", "other"):
+        folder = tmp_path / name / "audio" / "ana"
+        folder.mkdir(parents=True)
+        for kind in ("recording", "reconstruction", "synthesis"):
+            soundfile.write(folder / f"1_{kind}.wav", 0.3 * np.sin(2 * np.pi * 400 * time), 22050)
+    frequencies, times, level = harmonics.spectrogram(tmp_path / "one" / "audio" / "ana" / "1_recording.wav")
+    assert frequencies[level.mean(1).argmax()] == pytest.approx(400, abs=10)
+    assert frequencies[-1] <= harmonics.HIGHEST
+    assert 0.8 < times[-1] - times[0] < 1
+    given = ["ana/1", f"one={tmp_path / 'one'}", f"other={tmp_path / 'other'}", "--output", str(tmp_path / "harmonics.png")]
+    monkeypatch.setattr(sys, "argv", ["harmonics.py", *given])
+    harmonics.main()
+    assert (tmp_path / "harmonics.png").stat().st_size > 5000
