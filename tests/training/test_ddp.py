@@ -66,7 +66,7 @@ synthesizer = tiny_synthesizer(
     duration_predictor=DurationPredictor(16, 16, 3, 0.0, EMBEDDING),
     speaker_encoder=SpeakerTable(2, EMBEDDING),
 )
-weights = {"mel": 1.0, "kl": 1.0, "duration": 1.0, "speaker": 1.0, "consistency": 0.0, "adversarial": 1.0, "feature_matching": 1.0}
+weights = {"mel": 1.0, "kl": 1.0, "duration": 1.0, "speaker": 1.0, "consistency": 0.0, "pitch": 0.0, "adversarial": 1.0, "feature_matching": 1.0}
 descent = partial(torch.optim.SGD, lr=0.02)
 training = tiny_training(
     steps=3, synthesizer=synthesizer, weights=weights, clip_norm=1e9, generator_optimizer=descent, discriminator_optimizer=descent,
