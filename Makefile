@@ -35,11 +35,13 @@ train: setup
 
 # One thread for each of two processes: more threads than cores wait for one another actively. Files go to them in
 # the order of tests/conftest.py, the longest first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --timeout 300
+	$(PYTEST) --timeout 300
 
 test-slow: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow --timeout 1200
+	$(PYTEST) -m slow --timeout 1200
 
 lint: setup
 	$(BIN)/ruff check .

@@ -12,7 +12,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 
 REPOSITORY = Path(__file__).parent.parent
-LONGEST = ("test_pipeline.py", "test_notebooks.py", "test_prepare.py", "test_train.py")
+LONGEST = (
+    "test_slurm.py",
+    "test_pipeline.py",
+    "test_export.py",
+    "test_add_speaker.py",
+    "test_notebooks.py",
+    "test_prepare.py",
+    "test_train.py",
+)
 """Files that begin first: where two processes share the tests, none is left alone with one of these at the end."""
 
 
