@@ -80,7 +80,7 @@ def tiny_training(steps: int = 4, adversary_from: int = 0, kind: type[Trained] =
         "mel_spectrogram": tiny_mels(),
         "posterior_spectrogram": tiny_mels(),
         "mel_loss": MultiScaleMelLoss(SAMPLE_RATE, [256, 128], [20, 10]),
-        "weights": dict.fromkeys(kind.known_losses, 1.0) | {"pitch": 0.0},
+        "weights": dict.fromkeys(kind.known_losses, 1.0) | {"pitch": 0.0, "melody": 0.0},
         "generator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "discriminator_optimizer": partial(torch.optim.AdamW, lr=1e-3),
         "schedule": partial(WarmUpCosine, warm_up_steps=0, steps=steps, floor=0.1),

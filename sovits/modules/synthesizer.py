@@ -23,6 +23,8 @@ from sovits.modules.stochastic_duration import StochasticDurationPredictor
 from sovits.modules.text_encoder import TextEncoder, TextEncoding
 from sovits.text.batch import TextBatch
 
+NOISE_SCALE = 0.667
+"""Standard deviations of the prior that latents are drawn with where nobody says another (VITS)."""
 MAX_FRAMES_PER_PHONE = 100.0
 """A ceiling on predicted durations (2.3 s at the default hop), so that an untrained predictor cannot fill the memory."""
 
@@ -192,6 +194,18 @@ class Synthesizer(nn.Module):
             recorded_pitch=pitch,
         )
 
+    def melody(self, output: SynthesizerOutput, speaker_embedding: Tensor) -> Pitch | None:
+        """The pitch predicted for latents drawn for the texts of ``output`` alone, in its alignment; None of a decoder that isn't told any.
+
+        The decoder alone learns from it: latents of the text are to be near the posterior's, not easy to read a pitch from.
+        """
+        if not self.decoder.hears_pitch:
+            return None
+        with torch.no_grad():
+            noise = NOISE_SCALE * torch.randn_like(output.prior_mean)
+            latent = self._drawn(output.prior_mean, output.prior_log_std, noise, output.frame_mask, speaker_embedding)
+        return self.decoder.pitch(self.decoder.excited(latent, output.frame_mask, speaker_embedding))
+
     def read(self, text: TextBatch) -> TextEncoding:
         """What the text says: phones, and their semantics where there is a semantic encoder."""
         semantic = self.semantic_encoder(text) if self.semantic_encoder is not None else None
@@ -218,7 +232,7 @@ class Synthesizer(nn.Module):
         text: TextBatch,
         speaker_embedding: Tensor,
         *,
-        noise_scale: float | Tensor = 0.667,
+        noise_scale: float | Tensor = NOISE_SCALE,
         duration_noise_scale: float | Tensor = 0.8,
         length_scale: float | Tensor = 1.0,
         generators: Generators = None,
@@ -242,8 +256,12 @@ class Synthesizer(nn.Module):
         alignment = durations_to_path(prior.durations, int(frame_lengths.max()))
         mask = length_mask(frame_lengths, alignment.shape[-1])
         noise = standard_normal(prior.mean.shape[1], mask, generators) * for_each_text(noise_scale)
-        drawn = prior.mean @ alignment + noise * (prior.log_std @ alignment).exp()
-        return DrawnLatents(self.flow.inverse(drawn * mask, mask, speaker_embedding), mask, frame_lengths, durations)
+        latent = self._drawn(prior.mean @ alignment, prior.log_std @ alignment, noise, mask, speaker_embedding)
+        return DrawnLatents(latent, mask, frame_lengths, durations)
+
+    def _drawn(self, mean: Tensor, log_std: Tensor, noise: Tensor, mask: Tensor, speaker_embedding: Tensor) -> Tensor:
+        """Latents of a prior that is stretched already: all [B, C, T_frames], the mask [B, 1, T_frames]."""
+        return self.flow.inverse((mean + noise * log_std.exp()) * mask, mask, speaker_embedding)
 
     def prior(self, text: TextBatch, speaker_embedding: Tensor, duration_noise: Tensor, length_scale: float | Tensor) -> Prior:
         """What the texts say in the voices [B, E] before anything of the latents is drawn.
@@ -264,7 +282,7 @@ class Synthesizer(nn.Module):
         text: TextBatch,
         speaker_embedding: Tensor,
         *,
-        noise_scale: float | Tensor = 0.667,
+        noise_scale: float | Tensor = NOISE_SCALE,
         duration_noise_scale: float | Tensor = 0.8,
         length_scale: float | Tensor = 1.0,
         generators: Generators = None,
@@ -293,7 +311,7 @@ class Synthesizer(nn.Module):
         phones: Tensor,
         spk_emb: Tensor,
         *,
-        noise_scale: float = 0.667,
+        noise_scale: float = NOISE_SCALE,
         length_scale: float = 1.0,
         generators: Generators = None,
     ) -> Tensor:

@@ -56,15 +56,16 @@ def check_weights(
     """
     if set(weights) != set(known):
         raise SovitsError(f"training.weights has the keys {sorted(weights)}, expected {sorted(known)}; 0 switches one off.")
-    if weights["pitch"] and not synthesizer.decoder.hears_pitch:
-        raise SovitsError(
-            f"training.weights.pitch={weights['pitch']} is for a decoder that is told the pitch, and this model.decoder is not; choose "
-            "decoder=harmonic, or training.weights.pitch=null."
-        )
-    if weights["pitch"] and pitch_tracker is None:
-        raise SovitsError(
-            f"training.weights.pitch={weights['pitch']} needs training.pitch_tracker, which is null; take that override away, or choose 0."
-        )
+    for name in ("pitch", "melody"):
+        if weights[name] and not synthesizer.decoder.hears_pitch:
+            raise SovitsError(
+                f"training.weights.{name}={weights[name]} is for a decoder that is told the pitch, and this model.decoder is not; choose "
+                f"decoder=harmonic, or training.weights.{name}=null."
+            )
+        if weights[name] and pitch_tracker is None:
+            raise SovitsError(
+                f"training.weights.{name}={weights[name]} needs training.pitch_tracker, which is null; take that away, or choose 0."
+            )
     encoder = synthesizer.speaker_encoder
     if weights["consistency"] and not (encoder and encoder.zero_shot):
         raise SovitsError(

@@ -37,8 +37,10 @@ from sovits.voice.checkpoint import FORMAT
 GENERATOR, DISCRIMINATOR = 0, 1
 """Places of the players' optimisers and schedules."""
 PITCH_WEIGHT = 15.0
-"""Of the loss ``pitch`` where nobody says another."""
-GENERATOR_LOSSES = ("mel", "kl", "duration", "pitch", "speaker", "consistency", "adversarial", "feature_matching")
+"""Of the losses ``pitch`` and ``melody`` where nobody says another."""
+PITCH_LOSSES = ("pitch", "melody")
+"""Those of a decoder that is told the pitch: of latents of the recordings, and of latents drawn for their texts."""
+GENERATOR_LOSSES = ("mel", "kl", "duration", *PITCH_LOSSES, "speaker", "consistency", "adversarial", "feature_matching")
 
 
 class VoiceTraining(LightningModule):
@@ -50,8 +52,8 @@ class VoiceTraining(LightningModule):
         mel_spectrogram: what pictures and validation compare.
         posterior_spectrogram: what the posterior encoder reads.
         mel_loss: reconstruction of the slice.
-        weights: of each generator loss, under the keys of ``known_losses``; a loss of weight 0 is not computed. That of ``pitch`` may be
-            None: ``PITCH_WEIGHT`` where the decoder is told a pitch, 0 elsewhere.
+        weights: of each generator loss, under the keys of ``known_losses``; a loss of weight 0 is not computed. Those of
+            ``PITCH_LOSSES`` may be None: ``PITCH_WEIGHT`` where the decoder is told a pitch, 0 elsewhere.
         generator_optimizer: made from the synthesizer's (and the speaker classifier's) trainable parameters.
         discriminator_optimizer: made from the discriminators' parameters.
         schedule: made from an optimiser, stepped once an update of its player.
@@ -65,7 +67,7 @@ class VoiceTraining(LightningModule):
         carried_config: the resolved configuration that every checkpoint carries.
         speakers: names behind the ids in the batches.
         speaker_classifier: the AAM-softmax head of the loss ``speaker``.
-        pitch_tracker: what tells the pitch of the recordings, for the loss ``pitch``; None where there is no such loss.
+        pitch_tracker: what tells the pitch of the recordings, for ``PITCH_LOSSES``; None where there are none.
         rounds: which player learns from which batch; None for both from each.
         band_limited: the players and the mel loss hear of synthetic audio only what the recording beside it can hold; what lies above
             half the rate of its file is learned from recordings that have it.
@@ -81,7 +83,7 @@ class VoiceTraining(LightningModule):
     first_losses: tuple[str, ...] = ("mel", "pitch")
     """Those that count from the very first step, within ``mel_only_steps``."""
     validation_losses: tuple[str, ...] = ("val/mel", "val/kl", "val/duration")
-    """What :meth:`validation_step` logs; besides ``val/pitch`` where the loss ``pitch`` is."""
+    """What :meth:`validation_step` logs; besides those of ``PITCH_LOSSES`` that are learned from."""
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class VoiceTraining(LightningModule):
         self.posterior_spectrogram = posterior_spectrogram
         self.mel_loss = mel_loss
         self.weights = resolved_weights(weights, synthesizer)
-        self.pitch_tracker = pitch_tracker if self.weights.get("pitch") else None
+        self.pitch_tracker = pitch_tracker if any(self.weights.get(name) for name in PITCH_LOSSES) else None
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.schedule = schedule
@@ -234,7 +236,7 @@ class VoiceTraining(LightningModule):
             "mel": self.mel_loss(output.audio, real),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        } | self._pitch(batch, output)
+        } | self._pitch(batch, output, voices)
         if self.speaker_classifier is not None:
             terms["speaker"] = self.speaker_classifier(voices, batch.speakers)
         if self.weights["consistency"]:
@@ -245,12 +247,17 @@ class VoiceTraining(LightningModule):
             terms["feature_matching"] = losses.feature_matching_loss(verdicts_real, verdicts_synthetic)
         return terms
 
-    def _pitch(self, batch: Batch, output: SynthesizerOutput) -> dict[str, Tensor]:
-        if output.pitch is None or output.recorded_pitch is None:
-            return {}
-        # Heard by all frames of the clips, also by those that nobody says the words of.
-        mask = length_mask(batch.frame_lengths, output.pitch.voicing.shape[-1])
-        return {"pitch": losses.pitch_loss(output.pitch, output.recorded_pitch, mask)}
+    def _pitch(self, batch: Batch, output: SynthesizerOutput, voices: Tensor) -> dict[str, Tensor]:
+        terms: dict[str, Tensor] = {}
+        if output.recorded_pitch is None:
+            return terms
+        if self.weights["pitch"] and output.pitch is not None:
+            # Heard by all frames of the clips, also by those that nobody says the words of.
+            mask = length_mask(batch.frame_lengths, output.pitch.voicing.shape[-1])
+            terms["pitch"] = losses.pitch_loss(output.pitch, output.recorded_pitch, mask)
+        if self.weights["melody"] and (read := self.synthesizer.melody(output, voices.detach())) is not None:
+            terms["melody"] = losses.pitch_loss(read, output.recorded_pitch, output.frame_mask)
+        return terms
 
     def _consistency(self, synthetic: Tensor, real: Tensor) -> Tensor:
         # The encoder is a judge here: if this loss taught it, it would learn to hear all voices as one.
@@ -293,7 +300,7 @@ class VoiceTraining(LightningModule):
             "mel": masked_mean((heard - mels).abs(), output.frame_mask),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        } | self._pitch(batch, output)
+        } | self._pitch(batch, output, voices)
         self._log("val", terms, len(batch))
 
     def _log(self, prefix: str, terms: dict[str, Tensor], batch_size: int) -> None:
@@ -324,9 +331,9 @@ class VoiceTraining(LightningModule):
 
 
 def resolved_weights(weights: Mapping[str, float | None], synthesizer: Synthesizer) -> dict[str, float]:
-    """``weights`` with a number for ``pitch``."""
+    """``weights`` with numbers for ``PITCH_LOSSES``."""
     usual = PITCH_WEIGHT if synthesizer.decoder.hears_pitch else 0.0
-    return {name: usual if name == "pitch" and weight is None else weight for name, weight in weights.items()}  # type: ignore[misc]
+    return {name: usual if name in PITCH_LOSSES and weight is None else weight for name, weight in weights.items()}  # type: ignore[misc]
 
 
 def _trainable(weights: Iterable[Tensor], player: str) -> list[Tensor]:

@@ -20,6 +20,7 @@ from lightning import Trainer
 from torch.utils.data import DataLoader
 
 from sovits.modules import DurationPredictor, SpeakerTable, TextEncoder
+from sovits.training.lightning_module import GENERATOR_LOSSES
 from sovits.training.parallel import PlayersDDPStrategy
 from tests.builders import EMBEDDING, batches, tiny_batch, tiny_synthesizer, tiny_training
 
@@ -66,7 +67,7 @@ synthesizer = tiny_synthesizer(
     duration_predictor=DurationPredictor(16, 16, 3, 0.0, EMBEDDING),
     speaker_encoder=SpeakerTable(2, EMBEDDING),
 )
-weights = {"mel": 1.0, "kl": 1.0, "duration": 1.0, "speaker": 1.0, "consistency": 0.0, "pitch": 0.0, "adversarial": 1.0, "feature_matching": 1.0}
+weights = dict.fromkeys(GENERATOR_LOSSES, 1.0) | {"consistency": 0.0, "pitch": 0.0, "melody": 0.0}
 descent = partial(torch.optim.SGD, lr=0.02)
 training = tiny_training(
     steps=3, synthesizer=synthesizer, weights=weights, clip_norm=1e9, generator_optimizer=descent, discriminator_optimizer=descent,

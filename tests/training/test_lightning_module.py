@@ -73,7 +73,7 @@ def test_each_player_only_moves_its_own_weights() -> None:
     terms = training._generator_losses(batch, output, voices, real, adversary=True)
     training._weighted(terms).backward()
     assert all(weight.grad is None for weight in training.discriminators.parameters())
-    assert set(terms) == set(training.weights) - {"pitch"}
+    assert set(terms) == set(training.weights) - {"pitch", "melody"}
 
 
 def test_trains_in_bfloat16_with_weights_in_float32(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_accumulated_batches_have_the_gradient_of_the_joined_one(tmp_path: Path,
             duration_predictor=DurationPredictor(16, 16, 3, 0.0, EMBEDDING),
             speaker_encoder=SpeakerTable(2, EMBEDDING),
         )
-        weights = {**dict.fromkeys(GENERATOR_LOSSES, 1.0), "pitch": 0.0, "consistency": 0.0}
+        weights = {**dict.fromkeys(GENERATOR_LOSSES, 1.0), "pitch": 0.0, "melody": 0.0, "consistency": 0.0}
         rounds = Rounds(accumulate=accumulate)
         return tiny_training(synthesizer=synthesizer, weights=weights, rounds=rounds, adversary_from=adversary_from, **settings)
 
@@ -335,6 +335,7 @@ def test_three_steps_are_those_of_the_usual_order_of_updates(clip_norm: float, t
         "kl": 0.5,
         "duration": 0.7,
         "pitch": 0.0,
+        "melody": 0.0,
         "speaker": 0.3,
         "consistency": 1.5,
         "adversarial": 1.2,

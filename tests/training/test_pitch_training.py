@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from sovits import losses
 from sovits.audio.pitch import PitchTracker
+from sovits.data.batch import Batch
 from sovits.errors import SovitsError
 from sovits.modules.decoder import Pitch
 from sovits.training.lightning_module import PITCH_WEIGHT, VoiceTraining
@@ -17,8 +18,8 @@ from tests.builders import HOP, SAMPLE_RATE, tiny_batch, tiny_harmonic_decoder, 
 from tests.training.test_lightning_module import trainer_in
 
 
-def told_the_pitch(**changes) -> VoiceTraining:
-    weights = tiny_training().weights | {"pitch": None}
+def told_the_pitch(pitch: float | None = None, melody: float | None = None, **changes) -> VoiceTraining:
+    weights = tiny_training().weights | {"pitch": pitch, "melody": melody}
     settings = {"pitch_tracker": PitchTracker(SAMPLE_RATE, HOP), "weights": weights, **changes}
     return tiny_training(synthesizer=tiny_synthesizer(decoder=tiny_harmonic_decoder()), **settings)
 
@@ -32,30 +33,52 @@ def test_the_loss_is_octaves_where_voiced_and_nats_of_where_that_is() -> None:
     assert losses.pitch_loss(predicted, 0 * hertz, inside).isfinite()
 
 
-def test_the_pitch_of_recordings_is_learned(tmp_path: Path) -> None:
-    steps = 60
-    training = told_the_pitch(steps=steps, adversary_from=steps, mel_only_steps=steps)
-    assert training.weights["pitch"] == PITCH_WEIGHT
+def sung_batch() -> Batch:
+    """Two clips of harmonics at 120 and 240 Hz; the second ends early."""
     batch = tiny_batch()
     time = torch.arange(24 * HOP) / SAMPLE_RATE
     for row, hertz in enumerate((120.0, 240.0)):
         batch.waveforms[row] = 0.1 * sum(torch.cos(2 * torch.pi * k * hertz * time) for k in range(1, 6))
     batch.waveforms[1, 15 * HOP :] = 0
+    return batch
+
+
+@pytest.mark.parametrize(("loss", "mel_only_steps"), [("pitch", 60), ("melody", 0)])
+def test_the_pitch_of_recordings_is_learned(loss: str, mel_only_steps: int, tmp_path: Path) -> None:
+    steps = 60
+    others = {"melody" if loss == "pitch" else "pitch": 0.0}
+    training = told_the_pitch(steps=steps, adversary_from=steps, mel_only_steps=mel_only_steps, **others)
+    assert training.weights[loss] == PITCH_WEIGHT
+    batch = sung_batch()
 
     def pitch_loss() -> float:
+        torch.manual_seed(0)
         with torch.no_grad():
-            output, _ = training.eval()._forward(batch)
-        return float(training._pitch(batch, output)["pitch"])
+            terms = training._pitch(batch, *training.eval()._forward(batch))
+        assert list(terms) == [loss]
+        return float(terms[loss])
 
     before = pitch_loss()
     trainer_in(tmp_path, limit_val_batches=0).fit(training.train(), DataLoader([batch] * steps, batch_size=None))
     assert pitch_loss() < 0.4 * before
 
 
+def test_melody_is_for_the_pitch_predictor_alone_and_of_told_clips_alone() -> None:
+    training, batch = told_the_pitch(), sung_batch()
+    output, voices = training._forward(batch)
+    training._pitch(batch, output, voices)["melody"].backward()
+    taught = {name for name, weight in training.synthesizer.named_parameters() if weight.grad is not None}
+    assert taught
+    assert all(name.startswith("decoder.pitch_predictor.") for name in taught)
+    untold = output.told(torch.tensor([False, False]))
+    assert training._pitch(batch, untold, voices)["melody"] == 0
+
+
 def test_what_has_no_pitch_to_learn_is_refused() -> None:
     weights = tiny_training().weights
-    with pytest.raises(SovitsError, match=r"training.weights.pitch=3.0 is for a decoder that is told the pitch.*decoder=harmonic"):
-        tiny_training(weights=weights | {"pitch": 3.0})
+    for name in ("pitch", "melody"):
+        with pytest.raises(SovitsError, match=rf"training.weights.{name}=3.0 is for a decoder that is told the pitch.*decoder=harmonic"):
+            tiny_training(weights=weights | {name: 3.0})
     with pytest.raises(SovitsError, match=r"training.weights.pitch=15.0 needs training.pitch_tracker"):
         told_the_pitch(pitch_tracker=None)
-    assert told_the_pitch(pitch_tracker=None, weights=weights | {"pitch": 0.0}).pitch_tracker is None
+    assert told_the_pitch(pitch_tracker=None, pitch=0.0, melody=0.0).pitch_tracker is None
