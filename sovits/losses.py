@@ -47,7 +47,7 @@ def kl_loss(output: SynthesizerOutput) -> Tensor:
 
 
 def duration_loss(output: SynthesizerOutput) -> Tensor:
-    """The duration predictor's penalty for each phone: nats of a stochastic one, squared error of log frames of the other."""
+    """The duration predictor's penalty for each phone: nats of a stochastic one, deviance from the frames of the other."""
     counted = output.duration_penalty * output.text_mask.amax((1, 2))
     return counted.sum() / mean_over_ranks(output.text_mask.sum()).clamp_min(1)
 

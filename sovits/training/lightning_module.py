@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -21,25 +21,23 @@ from sovits.data.batch import Batch
 from sovits.data.clips import MOST_NAMED
 from sovits.data.corpora.recording import some
 from sovits.errors import SovitsError
-from sovits.modules.discriminators import Discriminators, SpectrogramDiscriminator, Verdict
+from sovits.modules.discriminators import Discriminators, Verdict
 from sovits.modules.layers.freezing import frozen
-from sovits.modules.layers.masking import length_mask, masked_mean
+from sovits.modules.layers.masking import masked_mean
 from sovits.modules.layers.slicing import take_slices
 from sovits.modules.speaker_classifier import SpeakerClassifier
 from sovits.modules.synthesizer import Synthesizer, SynthesizerOutput
 from sovits.training.adversary import Adversary
+from sovits.training.compiling import compile_networks
 from sovits.training.guards import check_architecture, check_spectrograms, check_weights, require_sane
 from sovits.training.parallel import GradientAverage
 from sovits.training.parts import freeze_parts
+from sovits.training.pitch_losses import PITCH_LOSSES, pitch_losses, resolved_weights
 from sovits.training.rounds import Round, Rounds
 from sovits.voice.checkpoint import FORMAT
 
 GENERATOR, DISCRIMINATOR = 0, 1
 """Places of the players' optimisers and schedules."""
-PITCH_WEIGHT = 15.0
-"""Of the losses ``pitch`` and ``melody`` where nobody says another."""
-PITCH_LOSSES = ("pitch", "melody")
-"""Those of a decoder that is told the pitch: of latents of the recordings, and of latents drawn for their texts."""
 GENERATOR_LOSSES = ("mel", "kl", "duration", *PITCH_LOSSES, "speaker", "consistency", "adversarial", "feature_matching")
 
 
@@ -236,7 +234,7 @@ class VoiceTraining(LightningModule):
             "mel": self.mel_loss(output.audio, real),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        } | self._pitch(batch, output, voices)
+        } | pitch_losses(self.synthesizer, self.weights, batch, output, voices)
         if self.speaker_classifier is not None:
             terms["speaker"] = self.speaker_classifier(voices, batch.speakers)
         if self.weights["consistency"]:
@@ -245,18 +243,6 @@ class VoiceTraining(LightningModule):
             verdicts_real, verdicts_synthetic = self.adversary.for_generator(real, output.audio)
             terms["adversarial"] = losses.adversarial_loss(verdicts_synthetic)
             terms["feature_matching"] = losses.feature_matching_loss(verdicts_real, verdicts_synthetic)
-        return terms
-
-    def _pitch(self, batch: Batch, output: SynthesizerOutput, voices: Tensor) -> dict[str, Tensor]:
-        terms: dict[str, Tensor] = {}
-        if output.recorded_pitch is None:
-            return terms
-        if self.weights["pitch"] and output.pitch is not None:
-            # Heard by all frames of the clips, also by those that nobody says the words of.
-            mask = length_mask(batch.frame_lengths, output.pitch.voicing.shape[-1])
-            terms["pitch"] = losses.pitch_loss(output.pitch, output.recorded_pitch, mask)
-        if self.weights["melody"] and (read := self.synthesizer.melody(output, voices.detach())) is not None:
-            terms["melody"] = losses.pitch_loss(read, output.recorded_pitch, output.frame_mask)
         return terms
 
     def _consistency(self, synthetic: Tensor, real: Tensor) -> Tensor:
@@ -300,7 +286,7 @@ class VoiceTraining(LightningModule):
             "mel": masked_mean((heard - mels).abs(), output.frame_mask),
             "kl": losses.kl_loss(output),
             "duration": losses.duration_loss(output),
-        } | self._pitch(batch, output, voices)
+        } | pitch_losses(self.synthesizer, self.weights, batch, output, voices)
         self._log("val", terms, len(batch))
 
     def _log(self, prefix: str, terms: dict[str, Tensor], batch_size: int) -> None:
@@ -330,12 +316,6 @@ class VoiceTraining(LightningModule):
         self.speaker_bank = carried["speaker_bank"]
 
 
-def resolved_weights(weights: Mapping[str, float | None], synthesizer: Synthesizer) -> dict[str, float]:
-    """``weights`` with numbers for ``PITCH_LOSSES``."""
-    usual = PITCH_WEIGHT if synthesizer.decoder.hears_pitch else 0.0
-    return {name: usual if name in PITCH_LOSSES and weight is None else weight for name, weight in weights.items()}  # type: ignore[misc]
-
-
 def _trainable(weights: Iterable[Tensor], player: str) -> list[Tensor]:
     chosen = [weight for weight in weights if weight.requires_grad]
     if not chosen:
@@ -345,20 +325,3 @@ def _trainable(weights: Iterable[Tensor], player: str) -> list[Tensor]:
 
 def _mean_logit(verdicts: list[Verdict]) -> Tensor:
     return torch.stack([logits.detach().float().mean() for logits, _ in verdicts]).mean()
-
-
-def compile_networks(synthesizer: Synthesizer, *discriminators: Discriminators) -> None:
-    """Compiles networks in place: those over frames for any length, the others for the one length of a slice.
-
-    Torch 2.11's inductor fails on attention over texts of any length and on Fourier transforms: text encoder, decoder and spectrogram
-    discriminators stay as they are.
-    """
-    any_length = [synthesizer.posterior_encoder, synthesizer.flow]
-    judges = [judge for group in discriminators for judge in group.judges]
-    one_length = [judge for judge in judges if not isinstance(judge, SpectrogramDiscriminator)]
-    # Judges of one class share a limit of graphs, and each needs some: by its period or scale, with gradients and without.
-    dynamo = torch._dynamo.config
-    dynamo.recompile_limit = max(dynamo.recompile_limit, 8 * len(one_length))
-    for part in [*any_length, *one_length]:
-        if part._compiled_call_impl is None:  # a second fit finds them compiled
-            part.compile(dynamic=True if part in any_length else None)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -37,7 +39,19 @@ def test_the_penalty_is_zero_for_the_predicted_durations_and_counts_real_phones_
     predicted = predictor.predict(hidden, mask, speaker).exp()
     assert predictor(hidden, mask, speaker, predicted).item() == pytest.approx(0.0, abs=1e-9)
     twice = torch.tensor([[2.0, 1, 1, 1, 9]])
-    assert predictor(hidden, mask, speaker, predicted * twice).item() == pytest.approx(0.4805, abs=1e-3)  # ln(2) squared
+    assert predictor(hidden, mask, speaker, predicted * twice).item() == pytest.approx(2 * (2 - 1 - math.log(2)), abs=1e-3)
+
+
+def test_what_it_learns_is_the_mean_duration() -> None:
+    """Of a pause that is one frame three times out of four, and 21 the fourth."""
+    predictor = DurationPredictor(16, 16, 3, 0.0, 12)
+    hidden, mask, speaker = torch.ones(4, 16, 1), torch.ones(4, 1, 1), torch.ones(4, 12)
+    optimizer = torch.optim.Adam(predictor.parameters(), lr=0.01)
+    for _ in range(300):
+        optimizer.zero_grad()
+        predictor(hidden, mask, speaker, torch.tensor([[1.0], [1.0], [1.0], [21.0]])).mean().backward()
+        optimizer.step()
+    assert predictor.predict(hidden, mask, speaker)[0].exp().item() == pytest.approx(6.0, rel=0.02)
 
 
 @pytest.mark.parametrize("layers", [[0], [2], [0, 1, 2]])

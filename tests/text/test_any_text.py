@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sovits.errors import SovitsError
 from sovits.text import (
@@ -62,6 +64,13 @@ def tried(front_ends: list[TextFrontEnd | TokenFrontEnd], text: str) -> int:
 def test_texts_that_nobody_would_write(front_ends: list[TextFrontEnd | TokenFrontEnd]) -> None:
     understood = [tried(front_ends, text) for text in any_texts(seed=0, count=400)]
     assert 0.3 < sum(map(bool, understood)) / len(understood) < 0.9
+
+
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@given(text=st.text(max_size=150) | st.text(st.characters(categories=["Mn", "Cc", "Cf", "Co", "Cs", "So", "Nd", "No", "Zs"]), max_size=150))
+def test_any_unicode_at_all(front_ends: list[TextFrontEnd | TokenFrontEnd], text: str) -> None:
+    """Hypothesis draws it, and makes what fails as short as it can: any characters, and those that stand for no letter."""
+    tried(front_ends, text)
 
 
 @pytest.mark.slow
