@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,5 +95,8 @@ def _give_way(stopped: Stopped) -> None:
     try:
         handler(number, None)
     except Exception as error:
+        if isinstance(error, subprocess.CalledProcessError) and error.returncode == -signal.SIGTERM:
+            # A cluster that sends a job again ends all of its processes first: here before the one that asked for it could say so.
+            raise SystemExit(128 + signal.SIGTERM) from None
         # submitit's: too many time limits reached.
         raise SovitsError(f"{stopped} It is not sent again ({error}); give more launcher.minutes or launcher.requeues.") from error

@@ -194,17 +194,21 @@ class Synthesizer(nn.Module):
             recorded_pitch=pitch,
         )
 
-    def melody(self, output: SynthesizerOutput, speaker_embedding: Tensor) -> Pitch | None:
+    def melody(self, output: SynthesizerOutput, speaker_embedding: Tensor, told: Tensor) -> Pitch | None:
         """The pitch predicted for latents drawn for the texts of ``output`` alone, in its alignment; None of a decoder that isn't told any.
 
         The decoder alone learns from it: latents of the text are to be near the posterior's, not easy to read a pitch from.
+
+        Args:
+            speaker_embedding: [B, E] that the latents are drawn with.
+            told: [B, E] that the pitch is to belong to.
         """
         if not self.decoder.hears_pitch:
             return None
         with torch.no_grad():
             noise = NOISE_SCALE * torch.randn_like(output.prior_mean)
             latent = self._drawn(output.prior_mean, output.prior_log_std, noise, output.frame_mask, speaker_embedding)
-        return self.decoder.pitch(self.decoder.excited(latent, output.frame_mask, speaker_embedding))
+        return self.decoder.pitch(self.decoder.excited(latent, output.frame_mask, told))
 
     def read(self, text: TextBatch) -> TextEncoding:
         """What the text says: phones, and their semantics where there is a semantic encoder."""

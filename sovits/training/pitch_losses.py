@@ -41,10 +41,10 @@ def pitch_losses(
         mask = length_mask(batch.frame_lengths, output.pitch.voicing.shape[-1])
         terms["pitch"] = losses.pitch_loss(output.pitch, hertz, mask)
     if weights["melody"]:
-        voices = voices.detach()
+        told = voices = voices.detach()
         if synthesizer.training:
-            voices, hertz = between_voices(voices, hertz)
-        if (read := synthesizer.melody(output, voices)) is not None:
+            told, hertz = between_voices(voices, hertz)
+        if (read := synthesizer.melody(output, voices, told)) is not None:
             terms["melody"] = losses.pitch_loss(read, hertz, output.frame_mask)
     return terms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,18 @@ def test_a_job_that_was_sent_again_too_often_says_so() -> None:
     signal.signal(signal.SIGUSR2, refuse)
     with pytest.raises(SovitsError, match="It stops. It is not sent again .*too many times.*launcher.minutes or launcher.requeues"):
         work_off(gives_way(signal.SIGUSR2), OmegaConf.create())
+
+
+@pytest.mark.usefixtures("job")
+@pytest.mark.parametrize("killed", [True, False])
+def test_who_asks_for_the_job_to_be_sent_again_may_be_ended_by_that(killed: bool) -> None:
+    def requeue(*_: Any) -> None:
+        subprocess.check_call([sys.executable, "-c", "import os; os.kill(os.getpid(), 15)" if killed else "raise SystemExit(1)"])
+
+    signal.signal(signal.SIGUSR2, requeue)
+    with pytest.raises(SystemExit if killed else SovitsError) as ended:
+        work_off(gives_way(signal.SIGUSR2), OmegaConf.create())
+    assert ended.value.code == 128 + signal.SIGTERM if killed else "It is not sent again" in str(ended.value)
 
 
 @pytest.mark.usefixtures("job")
