@@ -73,7 +73,7 @@ def table(grid: Grid, label: str) -> list[str]:
 
 def draw(grids: Mapping[str, Grid], path: Path) -> None:
     """A line for each size over the seconds; bars are the intervals."""
-    _, axes = plt.subplots(1, len(grids), figsize=(12, 3.8), layout="constrained")
+    figure, axes = plt.subplots(1, len(grids), figsize=(12, 3.8), layout="constrained")
     for axis, (label, grid) in zip(axes, grids.items(), strict=True):
         seconds = sorted({amount for _, amount in grid})
         sizes = sorted({size for size, _ in grid})
@@ -84,8 +84,8 @@ def draw(grids: Mapping[str, Grid], path: Path) -> None:
             reach = np.abs(np.array([[one.low, one.high] for _, one in points]).T - values)
             axis.errorbar(beside, values, reach, marker="o", markersize=4, linewidth=1, capsize=2, label=str(size))
         axis.set(title=label, xlabel="seconds of each speaker", xticks=range(len(seconds)), xticklabels=seconds)
-    axes[0].legend(title="numbers a voice")
-    plt.savefig(path, dpi=110)
+    figure.legend(*axes[0].get_legend_handles_labels(), title="numbers a voice", loc="outside right upper")
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
