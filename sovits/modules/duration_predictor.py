@@ -38,7 +38,7 @@ class DurationPredictor(nn.Module):
         return self.speaker.in_features
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker_embedding: Tensor, durations: Tensor) -> Tensor:
-        """Deviance of a gamma distribution (McCullagh & Nelder 1989, section 8.3.3), summed over each text's phones.
+        """Deviance of a gamma distribution (McCullagh & Nelder 1989, chapter 8), summed over each text's phones.
 
         Of small errors it is their square in the logarithm of frames; its least is where the predicted frames are the mean ones.
 
