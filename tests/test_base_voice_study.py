@@ -16,6 +16,8 @@ import soundfile
 import torch
 from scipy.signal import butter, lfilter
 
+from sovits.audio.waveform import write_waveform
+from sovits.data.espeak import open_espeak
 from sovits.errors import SovitsError
 from tests.conftest import REPOSITORY
 from tests.training.interruptions import write_set
@@ -149,10 +151,44 @@ def test_what_is_gathered(tmp_path: Path) -> None:
         file = soundfile.info(output / f"corpus_ana{copy}" / "1.flac")
         assert (file.frames, file.samplerate) == (16000, round(16000 * speed)), "played at another speed, and honest about its bandwidth"
     assert (output / "corpus_ana" / "1.txt").read_text(encoding="utf-8") == "HELLO OUT THERE\n"
-    assert not list((output / "untold_cy").glob("*.txt"))
+    assert not list((output / "untold_cy").glob("*.txt")), "in noise no word is heard"
     said = {path.read_text(encoding="utf-8").strip() for path in output.glob("generated_*/*.txt")}
     assert said == {"Hello out there.", "Good morning.", "你好。"}
     assert all(len(list(folder.glob("*.flac"))) == 2 for folder in output.glob("generated_*"))
+
+
+def test_what_a_recogniser_hears_becomes_a_text(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("espeakng_loader")
+    dictation, collect = script("dictation"), script("collect")
+    with open_espeak() as espeak:
+        speech = espeak.speak("one two three four", "en-us", rate=150, pitch=45, pitch_range=50)
+    pause = np.zeros(espeak.sample_rate // 5, np.float32)
+    path = write_waveform(tmp_path / "counting.wav", np.concatenate([pause, speech.samples, pause]), espeak.sample_rate)
+    heard = dictation.dictate(path)
+    assert "two three four" in heard
+    assert dictation.dictate(path) == heard, "whatever it heard before"
+
+    told = collect.Recorded(tmp_path / "told.wav", "corpus_ana", "corpus", "HELLO")
+    untold, noise = (collect.Recorded(tmp_path / f"{name}.wav", f"untold_{name}", "corpus", "") for name in ("bo", "noise"))
+    monkeypatch.setattr(collect, "dictate_all", lambda paths: ["" if path.stem == "noise" else "one two" for path in paths])
+    found = collect.written_down([told, untold, noise])
+    assert [(one.speaker, one.text) for one in found] == [("corpus_ana", "HELLO"), ("heard_bo", "one two"), ("untold_noise", "")]
+
+
+def test_how_high_voices_speak(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "run" / "audio" / "ana"
+    folder.mkdir(parents=True)
+    time = np.arange(22050) / 22050
+    for kind, hertz in (("recording", 200), ("reconstruction", 220), ("synthesis", 100)):
+        soundfile.write(folder / f"1_{kind}.wav", sum(0.2 / k * np.sin(2 * np.pi * k * hertz * time) for k in (1, 2, 3)), 22050)
+    monkeypatch.setattr(sys, "argv", ["pitches.py", f"base={tmp_path / 'run'}"])
+    script("pitches").main()
+    *_, row = capsys.readouterr().out.splitlines()
+    name, speaker, recorded, *others = row.strip("| ").split(" | ")
+    assert (name, speaker, recorded) == ("base", "ana", "200")
+    hertz, cents = zip(*((int(cell.split()[0]), int(cell.split("(")[1].split()[0])) for cell in others), strict=True)
+    assert hertz == pytest.approx((220, 100), abs=2)
+    assert cents == pytest.approx((165, -1200), abs=15)
 
 
 def test_a_folder_that_is_no_collection_is_named(script, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sovits.errors import SovitsError
 from sovits.modules import FrameRateDecoder, SpeakerTable
 from sovits.training.lightning_module import VoiceTraining
 from sovits.verbs.train import build_training
+from sovits.voice.request import Request
 from tests.builders import NARROW
 
 CONF = config_directory()
@@ -128,6 +129,13 @@ def test_every_verb_composes_and_resolves(verb: str) -> None:
     config = composed(verb)
     OmegaConf.resolve(config.get("hydra").job)
     assert config.hydra.job.name == verb
+
+
+def test_commands_and_code_speak_alike_where_nobody_asks() -> None:
+    asked = Request("hello", "ana")
+    spoken, judged = composed("synthesize"), composed("evaluate")
+    assert (spoken.noise_scale, spoken.duration_noise_scale) == (asked.noise_scale, asked.duration_noise_scale)
+    assert judged.noise_scale == asked.noise_scale
 
 
 def test_rates_that_do_not_fit_the_hop_name_both(tmp_path: Path) -> None:

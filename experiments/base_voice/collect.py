@@ -5,9 +5,10 @@
         segmentation.max_seconds=17
 
 ``DIR/manifest.csv`` names the recordings with texts (columns path, corpus, speaker, text, license), ``DIR/untranscribed/manifest.csv``,
-if it is there, those without. Speakers are called ``<corpus>_<speaker>``, or ``untold_<speaker>`` where nobody tells what they say; those
-of ``--leave-out`` and the corpora of ``--without`` are not used: the first to be judged on voices that the base never heard, the second
-for their licence. Who was left out lies in ``<output>-left-out``, a folder a speaker.
+if it is there, those without: these are written down by a recogniser (``dictation.py``; English), words that it mistook and all.
+Speakers are called ``<corpus>_<speaker>``, ``heard_<speaker>`` where a recogniser tells what they say, ``untold_<speaker>`` where nobody
+does; those of ``--leave-out`` and the corpora of ``--without`` are not used: the first to be judged on voices that the base never heard,
+the second for their licence. Who was left out lies in ``<output>-left-out``, a folder a speaker.
 
 A copy at another speed is another voice: pitch and formants move with it (speed perturbation; Ko et al. 2015, as new speakers: Yamamoto
 et al. 2019). Generated voices are espeak-ng's, and speak the texts of the recordings. The same DIR always gives the same files.
@@ -19,12 +20,13 @@ import argparse
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from dictation import dictate_all
 from rich.progress import track
 
 from sovits.audio.waveform import write_waveform
@@ -45,7 +47,7 @@ MANDARIN = tuple(f"cmn+{variant}" for variant in ("f1", "f2", "f3", "f5", "m1", 
 PITCHES, RANGES, PACES = (42, 58, 50, 36, 64), (50, 62, 42), (0.95, 1.1, 0.85, 1.0)
 WORDS_A_MINUTE = {"en": 155, "zh": 215}
 MOST_WORDS = 16
-UNTOLD = "untold"
+UNTOLD, HEARD = "untold", "heard"
 EDGE_PAUSE = 0.2
 """Seconds of silence before and after generated speech."""
 
@@ -82,6 +84,16 @@ def _rows(speech: Path, table: Path) -> Iterator[Recorded]:
             path = speech / row["path"]
             told = "text" in row
             yield Recorded(path, f"{row['corpus'] if told else UNTOLD}_{row['speaker']}", row["corpus"], row["text"] if told else "")
+
+
+def written_down(recordings: Sequence[Recorded]) -> list[Recorded]:
+    """Those without a text with what a recogniser hears in them, of speakers by another name."""
+    without = [recording for recording in recordings if not recording.text]
+    heard = dict(zip(without, dictate_all([recording.path for recording in without]), strict=True))
+    return [
+        replace(recording, text=text, speaker=recording.speaker.replace(UNTOLD, HEARD, 1)) if (text := heard.get(recording)) else recording
+        for recording in recordings
+    ]
 
 
 def write_recorded(recordings: Sequence[Recorded], output: Path, speeds: Sequence[float]) -> None:
@@ -146,13 +158,15 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=list(WITHOUT), help="corpora that are not used at all")
     parser.add_argument("--speeds", nargs="*", type=float, default=list(SPEEDS), help="of the copies")
     parser.add_argument("--sentences", type=int, default=30, help="that each generated voice says; 0: no generated speech")
+    parser.add_argument("--no-dictation", action="store_true", help="leave recordings without texts as they are")
     options = parser.parse_args()
     recordings = [recording for recording in read_manifests(options.speech) if recording.corpus not in options.without]
     left_out = [r for r in recordings if any(fnmatchcase(r.speaker, pattern) for pattern in options.leave_out)]
     used = [recording for recording in recordings if recording not in left_out]
     write_recorded(left_out, options.output.with_name(f"{options.output.name}-left-out"), speeds=())
-    write_recorded(used, options.output, options.speeds)
+    write_recorded(used if options.no_dictation else written_down(used), options.output, options.speeds)
     if options.sentences:
+        # Nobody is to say again what a recogniser mistook.
         write_generated(texts_to_generate(used), options.output, options.sentences)
 
 

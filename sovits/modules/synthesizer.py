@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from sovits.delivery import DURATION_NOISE_SCALE, NOISE_SCALE
 from sovits.errors import SovitsError
 from sovits.modules.alignment import durations_to_path, gaussian_log_likelihood, monotonic_alignment
 from sovits.modules.decoder import Decoder, Pitch
@@ -23,8 +24,6 @@ from sovits.modules.stochastic_duration import StochasticDurationPredictor
 from sovits.modules.text_encoder import TextEncoder, TextEncoding
 from sovits.text.batch import TextBatch
 
-NOISE_SCALE = 0.667
-"""Standard deviations of the prior that latents are drawn with where nobody says another (VITS)."""
 MAX_FRAMES_PER_PHONE = 100.0
 """A ceiling on predicted durations (2.3 s at the default hop), so that an untrained predictor cannot fill the memory."""
 
@@ -237,7 +236,7 @@ class Synthesizer(nn.Module):
         speaker_embedding: Tensor,
         *,
         noise_scale: float | Tensor = NOISE_SCALE,
-        duration_noise_scale: float | Tensor = 0.8,
+        duration_noise_scale: float | Tensor = DURATION_NOISE_SCALE,
         length_scale: float | Tensor = 1.0,
         generators: Generators = None,
     ) -> DrawnLatents:
@@ -287,7 +286,7 @@ class Synthesizer(nn.Module):
         speaker_embedding: Tensor,
         *,
         noise_scale: float | Tensor = NOISE_SCALE,
-        duration_noise_scale: float | Tensor = 0.8,
+        duration_noise_scale: float | Tensor = DURATION_NOISE_SCALE,
         length_scale: float | Tensor = 1.0,
         generators: Generators = None,
     ) -> Synthesis:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sovits.delivery import DURATION_NOISE_SCALE, NOISE_SCALE
+
 MOST_CHARACTERS = 150
 """Of a text; characters as Unicode counts them."""
 LARGEST_SEED = 2**53 - 2
@@ -36,7 +38,8 @@ Speed = Annotated[float, Field(ge=0.25, le=4.0, description="Above 1 is faster."
 Seed = Annotated[
     int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_SEED, description="The same request with the same seed gives the same audio.")
 ]
-_NOISE = Field(ge=0.0, le=2.0)
+_DELIVERY = Field(ge=0.0, le=2.0, description="Variety of the delivery; 0 is the most even.")
+_RHYTHM = Field(ge=0.0, le=2.0, description="Variety of the rhythm, of a model with stochastic durations.")
 
 
 class TtsRequest(BaseModel):
@@ -50,8 +53,8 @@ class TtsRequest(BaseModel):
     speed: Speed = 1.0
     seed: Seed = 0
     language: Annotated[Literal["en", "zh"] | None, Field(description="Null: found out, also within a sentence.")] = None
-    noise_scale: Annotated[float, _NOISE, Field(description="Variety of the delivery; 0 is the most even.")] = 0.667
-    duration_noise_scale: Annotated[float, _NOISE, Field(description="Variety of the rhythm, of a model with stochastic durations.")] = 0.8
+    noise_scale: Annotated[float, _DELIVERY] = NOISE_SCALE
+    duration_noise_scale: Annotated[float, _RHYTHM] = DURATION_NOISE_SCALE
     stream: Annotated[bool, Field(description="Sends the first sound before the last is made; wav and pcm only.")] = False
     timestamps: Annotated[bool, Field(description="Answers with JSON: the audio in base64, and when every word and phone is said.")] = False
 

@@ -48,13 +48,14 @@ def evaluate(config: DictConfig) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     panel: Panel = instantiate(config.panel)
     voice = Voice.load(config.checkpoint, bank=config.bank, device=config.device)
-    evaluation = Evaluation(voice, panel, root, output, every, config.references_per_speaker, config.seed)
+    evaluation = Evaluation(voice, panel, root, output, every, config.references_per_speaker, config.seed, config.noise_scale)
     scores = evaluation.run(chosen)
     about = {
         "checkpoint": str(config.checkpoint),
         "generator step": carried.generator_step,
         "prepared set": str(root),
         "split": config.split,
+        "noise scale": config.noise_scale,
     }
     write_tables(scores, {**about, "judges": panel.settings, "left_out": evaluation.left_out}, output)
     if scores.confusion is not None:
@@ -102,10 +103,19 @@ class Evaluation:
         every: all utterances of the set.
         references_per_speaker: training clips that belong to the recordings a voice is compared with.
         seed: of the synthesis.
+        noise_scale: variety of its delivery, 0 the most even.
     """
 
     def __init__(
-        self, voice: Voice, panel: Panel, root: Path, output: Path, every: tuple[Utterance, ...], references_per_speaker: int, seed: int
+        self,
+        voice: Voice,
+        panel: Panel,
+        root: Path,
+        output: Path,
+        every: tuple[Utterance, ...],
+        references_per_speaker: int,
+        seed: int,
+        noise_scale: float,
     ) -> None:
         if not isinstance(voice.engine, TorchEngine):
             raise SovitsError(
@@ -113,7 +123,8 @@ class Evaluation:
                 "was exported from."
             )
         self.engine = voice.engine
-        self.voice, self.panel, self.root, self.output, self.seed = voice, panel, root, output, seed
+        self.voice, self.panel, self.root, self.output = voice, panel, root, output
+        self.seed, self.noise_scale = seed, noise_scale
         self.training = [utterance for utterance in every if utterance.split == "train"]
         self.references_per_speaker = references_per_speaker
         self.sounds: dict[str, ClipSounds] = {}
@@ -182,7 +193,7 @@ class Evaluation:
         reconstruction = self.voice.reconstruct(recording, voice)
         recording = recording[: len(reconstruction)]
         began = time.perf_counter()
-        speech = self.voice.speak(utterance.text, voice, language=utterance.language, seed=self.seed)
+        speech = self.voice.speak(utterance.text, voice, language=utterance.language, seed=self.seed, noise_scale=self.noise_scale)
         took = time.perf_counter() - began
         heard = Recording(utterance.id, utterance.speaker, recording, rate)
         figures = self.panel.score(Reading(heard, utterance.text, utterance.language, speech.samples, reconstruction))

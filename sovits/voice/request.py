@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sovits.delivery import DURATION_NOISE_SCALE, NOISE_SCALE
 from sovits.errors import SovitsError
 
 SPEEDS = (0.25, 4.0)
@@ -34,14 +35,14 @@ class Request:
     speaker: str | np.ndarray
     language: str | None = None
     seed: int = 0
-    noise_scale: float = 0.667
-    duration_noise_scale: float = 0.8
+    noise_scale: float = NOISE_SCALE
+    duration_noise_scale: float = DURATION_NOISE_SCALE
     speed: float = 1.0
 
     def __post_init__(self) -> None:
         if not SPEEDS[0] <= self.speed <= SPEEDS[1]:
             raise SovitsError(f"speed={self.speed} is outside {SPEEDS[0]}-{SPEEDS[1]}; 1 is the speaker's own.")
-        for name, usual in (("noise_scale", 0.667), ("duration_noise_scale", 0.8)):
+        for name, usual in (("noise_scale", NOISE_SCALE), ("duration_noise_scale", DURATION_NOISE_SCALE)):
             scale = getattr(self, name)
             if not 0 <= scale <= MOST_NOISE:
                 raise SovitsError(f"{name}={scale} is outside 0-{MOST_NOISE:g}; {usual} is usual.")

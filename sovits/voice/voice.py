@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sovits.audio.waveform import normalize_loudness, read_waveform
+from sovits.delivery import DURATION_NOISE_SCALE, NOISE_SCALE
 from sovits.errors import SovitsError
 from sovits.text.encoding import EncodedText
 from sovits.text.sentences import split_sentences
@@ -88,8 +89,8 @@ class Voice:
         *,
         language: str | None = None,
         seed: int = 0,
-        noise_scale: float = 0.667,
-        duration_noise_scale: float = 0.8,
+        noise_scale: float = NOISE_SCALE,
+        duration_noise_scale: float = DURATION_NOISE_SCALE,
         speed: float = 1.0,
     ) -> Speech:
         """Says ``text`` as one sentence; the arguments are those of :class:`Request`.
