@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps: the last, the one before it, and the best."""
+"""Which checkpoints a run keeps: the last, the one before it, the best, and some on the way."""
 
 from __future__ import annotations
 
@@ -34,19 +34,23 @@ class KeepCheckpoints(Checkpoint):
         monitor: what is logged at validation and tells the best one, such as ``val/mel``; None keeps no best one.
         mode: ``min`` or ``max``.
         every_steps: generator steps from one ``last.ckpt`` to the next between validations too; None for validations alone.
+        keep_every: generator steps from one ``step_<steps>.ckpt`` to the next; these stay. None keeps none.
     """
 
-    def __init__(self, folder: str, monitor: str | None = None, mode: str = "min", every_steps: int | None = None) -> None:
+    def __init__(
+        self, folder: str, monitor: str | None = None, mode: str = "min", every_steps: int | None = None, keep_every: int | None = None
+    ) -> None:
         if mode not in ("min", "max"):
             raise SovitsError(f"callbacks.checkpoints.mode={mode} is neither min nor max; choose which {monitor} is better.")
-        if every_steps is not None and every_steps < 1:
-            raise SovitsError(f"callbacks.checkpoints.every_steps={every_steps} is no number of steps; give 1 or more, or null.")
+        for name, steps in (("every_steps", every_steps), ("keep_every", keep_every)):
+            if steps is not None and steps < 1:
+                raise SovitsError(f"callbacks.checkpoints.{name}={steps} is no number of steps; give 1 or more, or null.")
         self.folder = Path(folder)
-        self.monitor, self.mode, self.every_steps = monitor, mode, every_steps
+        self.monitor, self.mode, self.every_steps, self.keep_every = monitor, mode, every_steps, keep_every
         self.best_score: float | None = None
         self.best_step: int | None = None
         self._seen = False
-        self._saved_step = -1
+        self._saved_step = self._written_step = self._kept_step = -1
 
     @property
     def last_model_path(self) -> str:
@@ -108,10 +112,17 @@ class KeepCheckpoints(Checkpoint):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: VoiceTraining, batch: Any, batch_idx: int) -> None:  # type: ignore[override]
         """Saves between validations: here all of the batch before is done and logged."""
+        if not self.possible_now(pl_module):
+            return
         step = pl_module.generator_step
-        due = self.every_steps is not None and step != self._saved_step and step % self.every_steps == 0
-        if due and self.possible_now(pl_module):
+        stays = _is_multiple(step, self.keep_every) and step != self._kept_step
+        # What a resumed run went on from is saved already, but may lie elsewhere.
+        if (stays and step != self._written_step) or (_is_multiple(step, self.every_steps) and step != self._saved_step):
             self.save_last(trainer, pl_module)
+        if stays:
+            self._kept_step = step
+            if trainer.is_global_zero:
+                copy_durably(self.folder / LAST, self.folder / f"step_{step}.ckpt")
 
     def on_validation_end(self, trainer: Trainer, pl_module: VoiceTraining) -> None:  # type: ignore[override]
         """Saves what was just judged."""
@@ -157,7 +168,7 @@ class KeepCheckpoints(Checkpoint):
         for logger in trainer.loggers:
             if isinstance(logger, CsvTable):
                 logger.to_disk()
-        self._saved_step = module.generator_step
+        self._saved_step = self._written_step = module.generator_step
 
     def _keep_previous(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and (self.folder / LAST).is_file():
@@ -196,3 +207,7 @@ class KeepCheckpoints(Checkpoint):
                 "The run being resumed kept the best by %s (%s), this one by %s (%s): the best begins anew.",
                 state_dict["monitor"], state_dict["mode"], self.monitor, self.mode,
             )  # fmt: skip
+
+
+def _is_multiple(step: int, of: int | None) -> bool:
+    return of is not None and step > 0 and step % of == 0

@@ -84,6 +84,7 @@ class TinyRun:
     steps: int = 8
     validate_every: int = 3
     every_steps: int | None = None
+    keep_every: int | None = None
     frame_budget: int = 450
     monitor: str | None = "val/mel"
     changes: dict[str, Any] = field(default_factory=dict)
@@ -97,7 +98,9 @@ class TinyRun:
             str(self.root), read_characters, SAMPLE_RATE, HOP, frame_budget=self.frame_budget, max_clips=2, reference_seconds=0.5
         )
         training = tiny_training(self.steps, adversary_from=2, speakers=data.speakers, **self.changes)
-        self.keeper = KeepCheckpoints(str(self.folder / "checkpoints"), self.monitor, every_steps=self.every_steps)
+        self.keeper = KeepCheckpoints(
+            str(self.folder / "checkpoints"), self.monitor, every_steps=self.every_steps, keep_every=self.keep_every
+        )
         callbacks = [SpeakerBankKeeper(2), self.keeper, LearningRateMonitor("step"), RandomState(), *self.more_callbacks(), WarmEma(0.9)]
         start = resume_from(resume, self.folder)
         if resume is True and start is not None and load_finished(start, training):

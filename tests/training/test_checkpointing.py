@@ -20,7 +20,7 @@ from sovits.training.checkpoint_files import copy_durably, damage, remove_partia
 from sovits.training.checkpointing import KeepCheckpoints
 from sovits.training.csv_table import CsvTable
 from sovits.training.resuming import resume_from
-from tests.training.interruptions import KillAt, TinyRun, write_set
+from tests.training.interruptions import KillAt, Killed, TinyRun, differences, write_set
 
 
 def content(step: int, size: int = 1000) -> dict[str, Any]:
@@ -139,7 +139,10 @@ def test_half_written_files_are_removed_and_nothing_else(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt", "notes.partial", "previous.ckpt"]
 
 
-@pytest.mark.parametrize(("options", "message"), [({"mode": "lowest"}, "mode=lowest"), ({"every_steps": 0}, "every_steps=0")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"mode": "lowest"}, "mode=lowest"), ({"every_steps": 0}, "every_steps=0"), ({"keep_every": -1}, "keep_every=-1")],
+)
 def test_mistakes_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(SovitsError, match=message):
         KeepCheckpoints(str(tmp_path), "val/mel", **options)
@@ -207,6 +210,26 @@ def test_the_best_is_kept_by_its_score(tiny_set: Path, tmp_path: Path) -> None:
     assert [steps_in(folder / name) for name in ("last.ckpt", "previous.ckpt", "best.ckpt")] == [4, 3, 2]
     assert (run.keeper.best_score, run.keeper.best_step) == (1.0, 2)
     assert run.keeper.best_model_path == str(folder / "best.ckpt")
+
+
+def test_some_checkpoints_stay(tiny_set: Path, tmp_path: Path) -> None:
+    whole, run = (TinyRun(tiny_set, tmp_path / name, steps=7, validate_every=2, keep_every=2) for name in ("whole", "killed"))
+    whole.attempt()
+    kept = {path.name: torch.load(path, weights_only=True) for path in (tmp_path / "whole" / "checkpoints").glob("step_*.ckpt")}
+    assert {name: checkpoint["sovits"]["generator_step"] for name, checkpoint in kept.items()} == {
+        f"step_{step}.ckpt": step for step in (2, 4, 6)
+    }
+
+    with pytest.raises(Killed):
+        # Right after a validation, before the next batch, at whose start a checkpoint is kept.
+        run.attempt(KillAt("on_train_batch_start", 3))
+    run.attempt()
+    folder = tmp_path / "killed" / "checkpoints"
+    for name, checkpoint in kept.items():
+        again = torch.load(folder / name, weights_only=True)
+        # Lightning counts an epoch that is about to begin in one of them.
+        assert differences({**checkpoint, "loops": None, "epoch": None}, {**again, "loops": None, "epoch": None}) == []
+    assert differences(whole.last(), run.last()) == []
 
 
 def test_a_table_goes_on_where_the_checkpoint_was(tmp_path: Path) -> None:
