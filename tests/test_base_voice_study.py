@@ -19,6 +19,7 @@ from scipy.signal import butter, lfilter
 from sovits.audio.waveform import write_waveform
 from sovits.data.espeak import open_espeak
 from sovits.errors import SovitsError
+from tests.checkpoints import tiny_checkpoint
 from tests.conftest import REPOSITORY
 from tests.training.interruptions import write_set
 from tests.verbs.test_train import SMALL
@@ -189,6 +190,23 @@ def test_how_high_voices_speak(script, tmp_path: Path, monkeypatch: pytest.Monke
     hertz, cents = zip(*((int(cell.split()[0]), int(cell.split("(")[1].split()[0])) for cell in others), strict=True)
     assert hertz == pytest.approx((220, 100), abs=2)
     assert cents == pytest.approx((165, -1200), abs=15)
+
+
+def test_several_checkpoints_become_their_mean(script, tmp_path: Path) -> None:
+    ship = script("ship")
+    moved, last = tmp_path / "moved.ckpt", tmp_path / "last.ckpt"
+    content = tiny_checkpoint()
+    torch.save(content, last)
+    state = content["state_dict"]
+    torch.save({**content, "state_dict": {name: w + 1 if w.is_floating_point() else w for name, w in state.items()}}, moved)
+    mean = torch.load(ship.mean_of([moved, last], tmp_path / "mean.ckpt"), weights_only=True)
+    for name, weight in state.items():
+        torch.testing.assert_close(mean["state_dict"][name], weight + 0.5 if weight.is_floating_point() else weight)
+    assert mean["sovits"]["generator_step"] == content["sovits"]["generator_step"]
+
+    torch.save({**content, "state_dict": dict(list(state.items())[1:])}, moved)
+    with pytest.raises(SovitsError, match="has other weights than"):
+        ship.mean_of([moved, last], tmp_path / "mean.ckpt")
 
 
 def test_a_folder_that_is_no_collection_is_named(script, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Puts a trained base voice into the package, in place of the one that is there; the model card beside it is yours to keep true.
 
     python experiments/base_voice/ship.py outputs/train/.../checkpoints/last.ckpt
+    python experiments/base_voice/ship.py RUN/checkpoints/step_*.ckpt RUN/checkpoints/last.ckpt
 
+Several checkpoints of one run become one, the mean of their weights (stochastic weight averaging; Izmailov et al. 2018), which foresees
+strangers better than the last of them.
 Of its voices only generated ones go along: a person's voice under a name would need that person's word.
 """
 
@@ -10,7 +13,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from sovits.errors import SovitsError
 from sovits.voice import SpeakerBank
@@ -53,10 +60,35 @@ def ship(checkpoint: Path, folder: Path = FOLDER) -> float:
     return figures.megabytes
 
 
+def mean_of(checkpoints: Sequence[Path], output: Path) -> Path:
+    """Writes ``output``: the last of ``checkpoints``, with the mean of all their weights.
+
+    Raises:
+        SovitsError: one has other weights than the rest.
+    """
+    states = [Checkpoint.read(path).state for path in checkpoints]
+    whole = torch.load(checkpoints[-1], map_location="cpu", weights_only=True)
+    for path, state in zip(checkpoints, states, strict=True):
+        if _shapes(state) != _shapes(states[-1]):
+            raise SovitsError(f"{path} has other weights than {checkpoints[-1]}; give checkpoints of one run.")
+    for name, weight in states[-1].items():
+        if weight.is_floating_point():
+            whole["state_dict"][name] = torch.stack([state[name].double() for state in states]).mean(0).to(weight.dtype)
+    torch.save(whole, output)
+    return output
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in state.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("checkpoint", type=Path)
-    print(f"{ship(parser.parse_args().checkpoint):.1f} MB in {FOLDER}")
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    checkpoints = parser.parse_args().checkpoints
+    with tempfile.TemporaryDirectory() as scratch:
+        one = checkpoints[0] if len(checkpoints) == 1 else mean_of(checkpoints, Path(scratch) / "mean.ckpt")
+        print(f"{ship(one):.1f} MB in {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sovits.data.clips import MOST_NAMED
+from sovits.data.corpora.recording import some
 from sovits.data.manifest import QUARANTINE_NAME, Manifest, Utterance
 from sovits.errors import SovitsError
 
@@ -52,7 +54,7 @@ class Choice:
         # Hydra reads a name of digits as a number.
         names = sorted({str(name) for name in wanted})
         if unknown := [name for name in names if name not in known]:
-            raise SovitsError(f"data.root={root} has no speaker {', '.join(unknown)}; it has {', '.join(known)}.")
+            raise SovitsError(f"data.root={root} has no speaker {', '.join(unknown)}; it has {some(sorted(known), MOST_NAMED)}.")
         return names
 
     def require_single(self, names: Sequence[str], root: Path) -> None:

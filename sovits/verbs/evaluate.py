@@ -18,6 +18,8 @@ from torch import Tensor
 
 from sovits.audio.spectrogram import log_compress
 from sovits.audio.waveform import read_waveform, write_waveform
+from sovits.data.clips import MOST_NAMED
+from sovits.data.corpora.recording import some
 from sovits.data.manifest import SPLITS, Manifest, Utterance
 from sovits.errors import SovitsError
 from sovits.metrics import Panel, Reading, Recording
@@ -81,7 +83,7 @@ def _chosen(every: tuple[Utterance, ...], root: Path, config: DictConfig) -> lis
     wanted = known if config.speakers is None else [str(speaker) for speaker in config.speakers]
     unknown = [speaker for speaker in wanted if speaker not in known]
     if unknown:
-        raise SovitsError(f"speakers={unknown}: {root} has no such speaker; it has {', '.join(known)}.")
+        raise SovitsError(f"speakers={unknown}: {root} has no such speaker; it has {some(known, MOST_NAMED)}.")
     most = config.max_clips_per_speaker
     split = [utterance for utterance in every if utterance.split == config.split]
     chosen = [utterance for speaker in wanted for utterance in [u for u in split if u.speaker == speaker][:most]]
